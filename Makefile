@@ -1,0 +1,31 @@
+# Each target does all of its own set-up, and skips what is done.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test test-slow check format clean
+
+demo: $(READY)  ## install, train the default MNIST baseline, show the board
+	$(BIN)/kit baseline mnist
+
+test: $(READY)  ## the fast tests
+	$(BIN)/pytest -n auto -m "not slow"
+
+test-slow: $(READY)  ## the tests that take minutes
+	$(BIN)/pytest -m slow
+
+check: format  ## everything a change must pass: format, lint, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+
+format: $(READY)
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	touch $@

@@ -1,0 +1,140 @@
+"""The Python API: load a task, score predictions, submit them, read the board."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import secrets
+import subprocess
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from kit import __version__, predictions, prepare, scoring, store, tasks, workspace
+from kit.board import Board, Entry
+from kit.errors import KitError
+from kit.scoring import Scorecard
+from kit.task import Array, Data
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LONGEST = 64  # characters of a name
+
+
+def load(task: str) -> Data:
+    """What a competitor may see of a task; downloads and prepares it the first time."""
+    found = tasks.find(task)
+    data = found.load()
+    prepare.prepared(found, data)
+    return data
+
+
+def check(task: str, source: Any) -> Array:
+    """The predictions in the order of the task's ids; PredictionError with every fault. Needs no truth."""
+    return predictions.read(source, prepare.spec(tasks.find(task)))
+
+
+def score(task: str, source: Any) -> Scorecard:
+    """Check and score predictions without submitting them."""
+    found = tasks.find(task)
+    spec = prepare.spec(found)
+    return scoring.score(found.metrics, predictions.read(source, spec), prepare.answers(found), spec)
+
+
+def submit(
+    task: str,
+    source: Any,
+    name: str | None = None,
+    note: str = "",
+    *,
+    baseline: bool = False,
+    seconds: float | None = None,
+    device: str | None = None,
+    seed: int | None = None,
+) -> Entry:
+    """Check, score and record predictions; returns the entry on the board.
+
+    source: a file's path, an array, a tensor or a DataFrame; see `kit.predictions.read`.
+    name: who submits; the user's login name by default. A name's best entry ranks.
+    baseline, seconds, device, seed: what a baseline run tells about itself.
+    Raises PredictionError, with all faults and nothing written, where the predictions cannot be scored.
+    """
+    found = tasks.find(task)
+    name = checked_name(name or getpass.getuser())
+    spec = prepare.spec(found)
+    array = predictions.read(source, spec)
+    stamp = datetime.now(UTC)
+    entry_id = f"{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    file = workspace.submissions(found.name) / f"{entry_id}.npy"
+    with workspace.replacing(file) as draft, workspace.replacing(file.with_suffix(".sums.npz")) as sums_draft:
+        file_hash = store.write_predictions(draft, array)
+        card = scoring.score(found.metrics, array, prepare.answers(found), spec)
+        store.write_sums(sums_draft, card)
+    first = found.metrics[0]
+    scores = card.json()
+    mine = scores.get(first.name, {})
+    return Board().append(
+        {
+            "id": entry_id,
+            "task": found.name,
+            "answers": prepare.fingerprint(found),
+            "source": prepare.source(found),
+            "name": name,
+            "baseline": baseline,
+            "time": stamp.isoformat(timespec="seconds"),
+            "file": file.relative_to(workspace.root()).as_posix(),
+            "file_sha256": file_hash,
+            "sums_sha256": scoring.digest(card.sums),
+            "metric": first.name,
+            "higher_is_better": first.higher_is_better,
+            **{column: mine.get(part, [None])[0] for column, part in _SCORE_COLUMNS.items()},
+            "scores": _json(scores),
+            "coverage": _json(card.coverage),
+            "seconds": seconds,
+            "device": device,
+            "seed": seed,
+            "version": __version__,
+            "commit": _commit(),
+            "note": note,
+        }
+    )
+
+
+_SCORE_COLUMNS = {"score": "all", "score_public": "public", "score_private": "private"}
+
+
+def leaderboard(task: str, part: str = "all") -> pd.DataFrame:
+    """The board as a DataFrame, best first: rank, name, entries, score with its interval, every metric, and the rest.
+
+    part: "all", "public" or "private" rows.
+    """
+    import pandas as pd
+
+    from kit import ranking
+
+    board = ranking.read(tasks.find(task), part=part)
+    return pd.DataFrame([ranking.flat(row, part) for row in board.rows])
+
+
+def checked_name(name: str) -> str:
+    """A name as it may stand on the board: printable, no line breaks, at most 64 characters."""
+    name = " ".join(name.split())
+    if not name or len(name) > _LONGEST or not name.isprintable():
+        raise KitError(f"The name {name[:_LONGEST]!r} cannot stand on the board: 1 to {_LONGEST} printable characters.")
+    return name
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _commit() -> str | None:
+    """The git commit of the workspace, where it is a checkout."""
+    if not (workspace.root() / ".git").exists():
+        return None
+    command = ["git", "-C", str(workspace.root()), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

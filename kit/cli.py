@@ -1,0 +1,174 @@
+"""The `kit` command. Each command is a few lines over the library, which it imports when it runs."""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kit.errors import KitError
+
+app = typer.Typer(
+    help="Run machine-learning competitions: tasks, baselines, honest scores, a local leaderboard.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+class Form(StrEnum):
+    table = "table"
+    json = "json"
+    csv = "csv"
+    md = "md"
+
+
+def _tasks(incomplete: str) -> list[str]:
+    from kit import tasks
+
+    return [name for name in tasks.folders() if name.startswith(incomplete)]
+
+
+def _baselines(context: typer.Context, incomplete: str) -> list[str]:
+    from kit import tasks
+
+    task = context.params.get("task")
+    names = tasks.baselines(tasks.find(task)) if task in tasks.folders() else []
+    return [name for name in names if name.startswith(incomplete)]
+
+
+TaskName = Annotated[
+    str, typer.Argument(help="A task's name; `kit tasks` lists them.", autocompletion=_tasks, metavar="TASK")
+]
+OptionalTask = Annotated[
+    str | None, typer.Argument(help="One task; all without it.", autocompletion=_tasks, metavar="[TASK]")
+]
+File = Annotated[Path, typer.Argument(help="Predictions: .npy, .npz, .csv, .csv.gz or .parquet.", metavar="FILE")]
+
+
+@app.command("tasks")
+def tasks_command() -> None:
+    """List the tasks.
+
+    Example: kit tasks
+    """
+    from kit import render, tasks
+
+    found = [tasks.find(name) for name in tasks.folders()]
+    render.task_table([(task, list(tasks.baselines(task))) for task in found])
+
+
+@app.command()
+def info(task: TaskName) -> None:
+    """Show a task's brief and its baselines.
+
+    Example: kit info mnist
+    """
+    from kit import render, tasks
+
+    found = tasks.find(task)
+    render.task_info(found, tasks.baselines(found))
+
+
+@app.command()
+def data(task: TaskName) -> None:
+    """Download and prepare a task's data, and show what it is.
+
+    Example: kit data mnist
+    """
+    from kit import api, prepare, render, tasks
+
+    loaded = api.load(task)
+    render.data_summary(loaded, prepare.fingerprint(tasks.find(task)))
+
+
+@app.command()
+def baseline(
+    task: TaskName,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A baseline; the task's default without it.", autocompletion=_baselines, metavar="[NAME]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Same seed, same machine, same score.")] = 0,
+    device: Annotated[str, typer.Option(help="cuda, mps or cpu; auto takes the fastest there is.")] = "auto",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the baseline's own number.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="Train on the first so many rows only.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every baseline of the task, one after the other.")] = False,
+) -> None:
+    """Train a baseline, submit its predictions, show the board.
+
+    Example: kit baseline mnist cnn --seed 1
+    """
+    from kit import ranking, render, run, tasks
+
+    found = tasks.find(task)
+    if all_ and name:
+        raise KitError(f"Give either --all or the name of one baseline ({name}), not both.")
+    names = list(tasks.baselines(found)) if all_ else [run.checked_baseline(found, name or found.baseline)]
+    for one in names:
+        entry = run.baseline(task, one, seed=seed, device=device, epochs=epochs, rows=rows)
+        render.baseline_done(entry)
+    render.leaderboard(ranking.read(found), "table")
+
+
+@app.command()
+def check(task: TaskName, file: File) -> None:
+    """Check a file of predictions without scoring or keeping it.
+
+    Example: kit check mnist preds.npy
+    """
+    from kit import api, render
+
+    array = api.check(task, file)
+    render.say(f"{file.name} is a valid submission for {task}: {len(array):,} rows, shape {array.shape}.")
+
+
+@app.command()
+def submit(
+    task: TaskName,
+    file: File,
+    name: Annotated[str | None, typer.Option(help="Who submits; your login name without it.")] = None,
+    note: Annotated[str, typer.Option(help="A remark to keep with the entry.")] = "",
+) -> None:
+    """Check, score and record a file of predictions, and show the board.
+
+    Example: kit submit mnist preds.npy --name ada --note "bigger net"
+    """
+    from kit import api, ranking, render, tasks
+
+    entry = api.submit(task, file, name=name, note=note)
+    render.entry(entry)
+    render.leaderboard(ranking.read(tasks.find(task)), "table")
+
+
+@app.command()
+def leaderboard(
+    task: OptionalTask = None,
+    form: Annotated[Form, typer.Option("--format", help="json is stable, for programs to read.")] = Form.table,
+) -> None:
+    """Show the board of a task, or of every task that has entries.
+
+    Example: kit leaderboard mnist --format md
+    """
+    from kit import ranking, render
+
+    render.leaderboards(ranking.read_all(task), form.value)
+
+
+def main() -> None:
+    """The entry point: a KitError is the user's to mend and costs no traceback; everything else keeps its own."""
+    try:
+        app()
+    except KitError as error:
+        from kit import render
+
+        render.complain(error)
+        sys.exit(1)
+    except BrokenPipeError:  # `kit leaderboard | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""What the terminal shows: tables on stdout, progress on stderr. The only place with rich."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from kit.ranking import Leaderboard
+    from kit.task import Spec, Task
+
+
+def _out() -> Console:
+    """Off a terminal there is no width to keep to, and nothing is cut."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+
+
+def _err() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """A line of plain text; nothing in it is read as markup."""
+    _out().print(Text(text))
+
+
+def complain(error: Exception) -> None:
+    """A user's mistake, on stderr."""
+    _err().print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """What is going on, on stderr, so that stdout stays clean for other programs."""
+    _err().print(Text(text, style="dim"), soft_wrap=True)
+
+
+@contextmanager
+def download_bar(url: str, total: int, have: int = 0) -> Iterator[Callable[[int], None]]:
+    """A bar for one download; yields advance(bytes). Off a terminal, one line says what was fetched."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    name = url.rpartition("/")[2]
+    console = _err()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(f"Downloading {name}", total=total or None, completed=have)
+        yield lambda n: progress.advance(bar, n)
+    if not console.is_terminal:
+        note(f"Downloaded {name} ({total:,} bytes)")
+
+
+class TrainingBar:
+    """A bar over all steps of a training, and a line for each epoch with loss, metrics and seconds."""
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        self.console = _err()
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} steps"))
+        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        self.progress = Progress(
+            *columns, *times, console=self.console, disable=not self.console.is_terminal, transient=True
+        )
+        self.bar = self.progress.add_task(f"epoch 1/{epochs}", total=epochs * steps)
+        self.epochs, self.start, self.waiting = epochs, time.perf_counter(), 0
+
+    def __enter__(self) -> TrainingBar:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.progress.stop()
+
+    def advance(self) -> None:
+        """One more step; drawn now and then only, for a step may be far shorter than drawing."""
+        self.waiting += 1
+        if self.waiting == 10:
+            self.progress.advance(self.bar, self.waiting)
+            self.waiting = 0
+
+    def epoch(self, number: int, loss: float, metrics: dict[str, float]) -> None:
+        """One epoch is done: its mean loss, and what was measured on the rows held out."""
+        shown = "".join(f"  held-out {name} {value:.4f}" for name, value in metrics.items())
+        seconds = time.perf_counter() - self.start
+        self.console.print(f"epoch {number:>2}/{self.epochs}  loss {loss:.4f}{shown}  {seconds:.1f} s")
+        self.progress.update(self.bar, description=f"epoch {min(number + 1, self.epochs)}/{self.epochs}")
+
+
+def training_bar(epochs: int, steps: int) -> TrainingBar:
+    return TrainingBar(epochs, steps)
+
+
+def model_summary(layers: Sequence[tuple[str, tuple[int, ...], int]], device: str) -> None:
+    """The layers of a model: kind, output shape of one row, parameters."""
+    table = Table("layer", "output", "parameters", box=None, header_style="bold", pad_edge=False)
+    table.columns[2].justify = "right"
+    for name, shape, parameters in layers:
+        table.add_row(name, " x ".join(map(str, shape)), f"{parameters:,}" if parameters else "")
+    console = _err()
+    console.print(table)
+    console.print(f"{sum(row[2] for row in layers):,} parameters, training on {device}")
+
+
+def task_table(rows: Sequence[tuple[Task, Sequence[str]]]) -> None:
+    """Each task with its ranking metric and its baselines."""
+    table = Table("task", "title", "ranked by", "baselines", box=None, header_style="bold", pad_edge=False)
+    for task, names in rows:
+        listed = ", ".join(f"{name}*" if name == task.baseline else name for name in names)
+        table.add_row(Text(task.name, style="bold"), Text(task.title), task.metrics[0].name, Text(listed))
+    _out().print(table)
+    say("\n* the default of `kit baseline TASK`. `kit info TASK` shows a task's brief.")
+
+
+def task_info(task: Task, baselines: dict[str, str]) -> None:
+    """A task's brief, and its baselines with a line each."""
+    from rich.markdown import Markdown
+
+    brief = task.folder / "README.md"
+    out = _out()
+    if brief.is_file():
+        out.print(Markdown(brief.read_text(encoding="utf-8")), soft_wrap=False)
+    else:
+        say(f"{task.title}. (No brief: {brief} is missing.)")
+    table = Table("baseline", "what it is", box=None, header_style="bold", pad_edge=False)
+    for name, line in baselines.items():
+        table.add_row(f"{name}*" if name == task.baseline else name, Text(line))
+    out.print()
+    out.print(table)
+
+
+def data_summary(data: Any, fingerprint: str) -> None:
+    """Where a task's data came from, and its sizes."""
+    spec = data.spec
+    say(f"source       {data.source}")
+    say(f"training     {len(data.x_train):,} rows")
+    say(f"test         {len(data.x_test):,} rows")
+    say(f"submission   {describe(spec)}")
+    say(f"answers      {fingerprint[:16]}")
+
+
+def describe(spec: Spec) -> str:
+    """What a submission must look like, in words."""
+    shapes = " or ".join(str(shape) for shape in spec.shapes)
+    return f"{spec.kind}, shape {shapes}"
+
+
+def baseline_done(made: dict[str, Any]) -> None:
+    """One line for a finished baseline."""
+    took = f"{made['seconds']:.1f} s on {made['device']}, seed {made['seed']}"
+    say(f"{made['name']}: {made['metric']} {_number(made['score'])} in {took}")
+
+
+def entry(made: dict[str, Any]) -> None:
+    """What a submission scored, and the receipt that proves it."""
+    say(f"{made['name']} on {made['task']}, entry {made['id']}")
+    for metric, parts in json.loads(made["scores"]).items():
+        value, low, high = parts["all"]
+        interval = "" if low is None else f"  95 % interval {low:.4f} .. {high:.4f}"
+        say(f"  {metric:<20} {_number(value)}{interval}")
+
+
+def leaderboards(boards: Sequence[Leaderboard], form: str) -> None:
+    """The boards of several tasks, one after the other; as json, one list."""
+    from kit.ranking import document
+
+    if form == "json":
+        sys.stdout.write(json.dumps([document(board) for board in boards], indent=2) + "\n")
+        return
+    if not boards and form == "table":
+        say("No entries yet. Make the first one: kit baseline mnist")
+    for number, board in enumerate(boards):
+        sys.stdout.write("\n" if number else "")
+        leaderboard(board, form)
+
+
+def leaderboard(board: Leaderboard, form: str) -> None:
+    """One task's board as a table, csv or md."""
+    if form == "csv":
+        _csv(board)
+    elif form == "md":
+        head, *rows = _cells(board)
+        lines = [head, ["---"] * len(head), *rows]
+        sys.stdout.write(
+            "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+        )
+    else:
+        _table(board)
+
+
+def _csv(board: Leaderboard) -> None:
+    from kit.ranking import flat
+
+    rows = [flat(row, board.part) for row in board.rows]
+    columns = list(dict.fromkeys(key for row in rows for key in row)) or ["rank", "name", "entries"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    sys.stdout.write(text.getvalue())
+
+
+def _cells(board: Leaderboard, n_others: int | None = None) -> list[list[str]]:
+    """Header and rows, as text: the ranking metric with its interval, then the others (so many at most)."""
+    others = list(dict.fromkeys(metric for row in board.rows for metric in row["scores"] if metric != board.metric))
+    lines = [["rank", "name", board.metric, "95 % interval", *others[:n_others], "entries", "when"]]
+    for row in board.rows:
+        value, low, high = row["scores"].get(board.metric, {}).get(board.part, (None, None, None))
+        rest = [row["scores"].get(metric, {}).get(board.part, [None])[0] for metric in others[:n_others]]
+        interval = f"{low:.4f}-{high:.4f}" if low is not None else ""
+        name = f"{row['name']} *" if row["baseline"] else row["name"]
+        lines.append(
+            [
+                str(row["rank"]),
+                name,
+                _number(value),
+                interval,
+                *map(_number, rest),
+                str(row["entries"]),
+                row["time"][:10],
+            ]
+        )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _table(board: Leaderboard) -> None:
+    better = "higher" if board.higher_is_better else "lower"
+    where = "" if board.part == "all" else f", {board.part} rows"
+    source = f" Data: {board.source}." if board.source else ""
+    say(f"{board.task}: {board.title}. Ranked by {board.metric}, {better} is better{where}.{source}")
+    if not board.rows:
+        say(f"No entries yet. Make the first one: kit baseline {board.task}")
+    else:
+        head, *rows = _cells(board, n_others=2)
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in head:
+            table.add_column(column, justify="left" if column == "name" else "right", no_wrap=column != "name")
+        for row in rows:
+            table.add_row(*map(Text, row))
+        _out().print(table)
+        if any(row["baseline"] for row in board.rows):
+            say("* a baseline of the task")
+    if board.apart:
+        say(f"{board.apart:,} more entries were made on other answers; they are not ranked here.")

@@ -1,0 +1,260 @@
+"""The one training loop, on pytorch-ignite. Device, precision and batch placement are decided here and nowhere else.
+
+The whole data set stays on the device as tensors and is sliced there: no loader and no worker processes are needed for
+data that is already a tensor. The learning rate rises and falls in straight lines (Smith & Topin, arXiv:1708.07120).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import Checkpoint, DiskSaver, EarlyStopping, EMAHandler, PiecewiseLinear
+from torch import Tensor, nn
+
+from kit import render
+from kit.errors import KitError
+from kit.metrics import Metric
+from kit.task import Array, Run
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+DEVICES = ("cuda", "mps", "cpu")
+
+
+def available_devices() -> list[str]:
+    """The devices of this machine, the fastest first."""
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return [device for device in DEVICES if here[device]]
+
+
+def choose_device(wanted: str) -> str:
+    """The device to use: the fastest there is for "auto", else the one wanted; KitError where this machine lacks it."""
+    here = available_devices()
+    if wanted == "auto":
+        return here[0]
+    if wanted.partition(":")[0] not in here:
+        raise KitError(
+            f"There is no device {wanted!r} on this machine; there is {', '.join(here)}. Leave --device out."
+        )
+    return wanted
+
+
+def autocast(device: str) -> Any:
+    """Mixed precision where the hardware computes in bfloat16: recent cuda cards, and processors with AVX512-BF16."""
+    kind = device.partition(":")[0]
+    if kind == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif kind == "cpu":
+        fast = (
+            bool(torch.cpu.get_capabilities().get("avx512_bf16")) if hasattr(torch.cpu, "get_capabilities") else False
+        )
+    else:
+        fast = False
+    return torch.autocast(kind, torch.bfloat16) if fast else nullcontext()
+
+
+class Batches:
+    """Shuffled batches of tensors that stay where they are; the last one may be smaller."""
+
+    def __init__(self, tensors: Sequence[Tensor], size: int) -> None:
+        self.tensors, self.size = tensors, size
+
+    def __len__(self) -> int:
+        return -(-len(self.tensors[0]) // self.size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        order = torch.randperm(len(self.tensors[0])).to(self.tensors[0].device)
+        for rows in order.split(self.size):
+            yield tuple(tensor[rows] for tensor in self.tensors)
+
+
+def fit(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    run: Run,
+    *,
+    loss: Loss,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    weight_decay: float = 0.01,
+    warm_up: float = 0.2,
+    augment: Callable[[Tensor], Tensor] | None = None,
+    average: float | None = None,
+    clip: float | None = None,
+    valid: float = 0.0,
+    metric: Metric | None = None,
+    patience: int | None = None,
+    images: bool = False,
+) -> nn.Module:
+    """Train a model with AdamW and return it with its best weights, ready to predict.
+
+    x, y: (n_rows, ...) inputs and targets, on the cpu. loss: (outputs, targets) -> mean loss.
+    epochs: unless `run.epochs` says otherwise. warm_up: share of the steps in which the learning rate rises.
+    augment: changes a batch of inputs. average: momentum of the moving average of the weights that is kept instead.
+    clip: largest norm of the gradient. valid: share of the rows held out; `metric` over them picks the best epoch, and
+    training stops when that many epochs (`patience`) bring no better. images: inputs are (n, channels, height, width).
+    """
+    epochs = run.epochs or epochs
+    layout = torch.channels_last if images else torch.contiguous_format
+    model = model.to(run.device).to(memory_format=layout)
+    held_out, kept = _split(len(x), valid)
+    batches = Batches([x[kept].to(run.device), y[kept].to(run.device)], batch_size)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+
+    def step(engine: Engine, batch: tuple[Tensor, Tensor]) -> Tensor:
+        inputs, targets = batch
+        inputs = augment(inputs) if augment else inputs
+        with autocast(run.device):
+            outputs = model(inputs.contiguous(memory_format=layout))
+        value = loss(outputs.float(), targets)
+        optimizer.zero_grad()
+        value.backward()
+        if clip:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        return value.detach()
+
+    trainer = Engine(step)
+    steps = epochs * len(batches)
+    peaks = [(0, learning_rate / 25), (int(warm_up * steps), learning_rate), (steps, learning_rate / 1e4)]
+    trainer.add_event_handler(Events.ITERATION_STARTED, PiecewiseLinear(optimizer, "lr", peaks))
+    best = model
+    if average:
+        keeper = EMAHandler(model, momentum=1 - average, handle_buffers="update")
+        keeper.attach(trainer)
+        best = keeper.ema_model
+    log = _Log(trainer, optimizer, run, epochs, len(batches))
+    if len(held_out) and metric is not None:
+        _validate(trainer, best, x[held_out], y[held_out], run, metric, patience, images, log)
+    render.model_summary(_layers(model, batches.tensors[0][:2].contiguous(memory_format=layout)), run.device)
+    with log:
+        trainer.run(batches, max_epochs=epochs)
+    weights = run.folder / "best.pt"
+    if weights.is_file():
+        best.load_state_dict(torch.load(weights, map_location=run.device, weights_only=True))
+    return best
+
+
+def predict(model: nn.Module, x: Tensor, run: Run, *, batch_size: int = 1000, images: bool = False) -> Tensor:
+    """(n_rows, ...) float32 outputs on the cpu, in the order of x."""
+    layout = torch.channels_last if images else torch.contiguous_format
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode(), autocast(run.device):
+        parts = [
+            model(part.to(run.device).contiguous(memory_format=layout)).float().cpu() for part in x.split(batch_size)
+        ]
+    model.train(was_training)
+    return torch.cat(parts)
+
+
+def _split(n_rows: int, share: float) -> tuple[Tensor, Tensor]:
+    """(rows held out, rows trained on), at random."""
+    order = torch.randperm(n_rows)
+    cut = round(n_rows * share)
+    return order[:cut], order[cut:].sort().values
+
+
+def _validate(
+    trainer: Engine,
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    run: Run,
+    metric: Metric,
+    patience: int | None,
+    images: bool,
+    log: "_Log",
+) -> None:
+    """After each epoch: measure, keep the best weights in `run.folder`, stop when it no longer gets better."""
+    sign = 1 if metric.higher_is_better else -1
+
+    def measure(engine: Engine, batch: Any) -> dict[str, float]:
+        outputs = predict(model, x, run, images=images)
+        return {metric.name: float(metric.value(metric.rows(_with_nan(y), outputs.numpy()).sum(axis=0)))}
+
+    judge = Engine(measure)
+
+    @judge.on(Events.COMPLETED)
+    def note(engine: Engine) -> None:
+        engine.state.metrics = cast(dict[str, float], engine.state.output)
+        log.measured(engine.state.metrics)
+
+    def goodness(engine: Engine) -> float:
+        return sign * float(engine.state.metrics[metric.name])
+
+    saver = DiskSaver(str(run.folder), create_dir=True, require_empty=False)
+    keep = Checkpoint({"model": model}, saver, filename_pattern="best.pt", score_function=goodness, n_saved=1)
+    judge.add_event_handler(Events.COMPLETED, keep)
+    if patience:
+        judge.add_event_handler(Events.COMPLETED, EarlyStopping(patience, goodness, trainer))
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: judge.run([0]))
+
+
+def _with_nan(y: Tensor) -> Array:
+    return y.numpy().astype(np.float32)
+
+
+class _Log:
+    """Progress on the terminal, and TensorBoard events in the run's folder."""
+
+    def __init__(self, trainer: Engine, optimizer: Any, run: Run, epochs: int, steps: int) -> None:
+        self.trainer, self.optimizer, self.epochs, self.steps = trainer, optimizer, epochs, steps
+        self.folder: Path = run.folder
+        self.total = torch.zeros((), device=run.device)  # read only now and then: reading waits for the device
+        self.metrics: dict[str, float] = {}
+
+    def __enter__(self) -> "_Log":
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.trainer.add_event_handler(Events.ITERATION_COMPLETED, self.stepped)
+        self.trainer.add_event_handler(Events.EPOCH_COMPLETED, self.epoch_done)  # after what measures has been added
+        self.writer = SummaryWriter(str(self.folder))
+        self.bar = render.training_bar(self.epochs, self.steps)
+        self.bar.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.bar.__exit__(*error)
+        self.writer.close()
+
+    def stepped(self, engine: Engine) -> None:
+        self.total += cast(Tensor, engine.state.output)
+        self.bar.advance()
+
+    def measured(self, metrics: dict[str, float]) -> None:
+        self.metrics = metrics
+        for name, value in metrics.items():
+            self.writer.add_scalar(f"valid/{name}", value, self.trainer.state.iteration)
+
+    def epoch_done(self, engine: Engine) -> None:
+        value = float(self.total) / self.steps
+        self.total.zero_()
+        self.writer.add_scalar("train/loss", value, engine.state.iteration)
+        self.writer.add_scalar("train/learning_rate", self.optimizer.param_groups[0]["lr"], engine.state.iteration)
+        self.bar.epoch(engine.state.epoch, value, self.metrics)
+
+
+def _layers(model: nn.Module, sample: Tensor) -> list[tuple[str, tuple[int, ...], int]]:
+    """(layer, output shape of one row, parameters) of each layer without parts of its own, in the order they run."""
+    rows: list[tuple[str, tuple[int, ...], int]] = []
+
+    def note(layer: nn.Module, _inputs: Any, output: Any) -> None:
+        shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
+        rows.append((type(layer).__name__, shape, sum(part.numel() for part in layer.parameters(recurse=False))))
+
+    leaves = [layer for layer in model.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(note) for layer in leaves if not isinstance(layer, nn.Identity)]
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        model(sample)
+    model.train(was_training)
+    for hook in hooks:
+        hook.remove()
+    return rows

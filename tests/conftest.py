@@ -1,0 +1,40 @@
+"""Every test has a workspace and a cache of its own; the toy task is found in it the way a user's task is."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A workspace with the toy task `coin` in its `tasks/`."""
+    folder = tmp_path / "workspace"
+    shutil.copytree(HERE / "toy", folder / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
+    for variable in [name for name in os.environ if name.startswith("KIT_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("KIT_WORKSPACE", str(folder))
+    monkeypatch.setenv("KIT_CACHE", str(tmp_path / "cache"))
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("kit.tasks.coin")]:
+        del sys.modules[name]
+
+
+Kit = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def kit_command(workspace: Path) -> Kit:
+    """Run `kit ...` as a process of its own, as a user would; the result has stdout, stderr and returncode."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "kit", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+    return run
