@@ -66,10 +66,11 @@ def submit(
     stamp = datetime.now(UTC)
     entry_id = f"{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
     file = workspace.submissions(found.name) / f"{entry_id}.npy"
-    with workspace.replacing(file) as draft, workspace.replacing(file.with_suffix(".sums.npz")) as sums_draft:
+    with workspace.replacing(file) as draft, workspace.replacing(store.sums_path(file)) as sums_draft:
         file_hash = store.write_predictions(draft, array)
         card = scoring.score(found.metrics, array, prepare.answers(found), spec)
         store.write_sums(sums_draft, card)
+    sums_hash = workspace.sha256(store.sums_path(file))
     first = found.metrics[0]
     scores = card.json()
     mine = scores.get(first.name, {})
@@ -84,7 +85,7 @@ def submit(
             "time": stamp.isoformat(timespec="seconds"),
             "file": file.relative_to(workspace.root()).as_posix(),
             "file_sha256": file_hash,
-            "sums_sha256": scoring.digest(card.sums),
+            "sums_sha256": sums_hash,
             "metric": first.name,
             "higher_is_better": first.higher_is_better,
             **{column: mine.get(part, [None])[0] for column, part in _SCORE_COLUMNS.items()},

@@ -63,6 +63,13 @@ head = sa.Table(
 Entry = dict[str, Any]
 
 
+def _typed(entry: Entry) -> Entry:
+    """The fields as the database gives them back: a whole number in a column of floats is a float, and so on."""
+    plain = {sa.Float: float, sa.Integer: int, sa.Boolean: bool, sa.Text: str}
+    types = {column.name: plain[type(column.type)] for column in entries.columns}
+    return {name: None if value is None else types[name](value) for name, value in entry.items()}
+
+
 def seal(entry: Entry) -> str:
     """sha256 of the canonical JSON (RFC 8785 in spirit: sorted keys, no spaces) of every field but the hash itself."""
     content = {column.name: entry[column.name] for column in entries.columns if column.name != "hash"}
@@ -85,16 +92,18 @@ class Board:
         """
         with self._connect(write=True) as connection:
             last = connection.execute(sa.select(head).with_for_update()).one()
-            whole = {**entry, "number": last.number + 1, "previous": last.hash}
+            whole = _typed({**entry, "number": last.number + 1, "previous": last.hash})
             whole["hash"] = seal(whole)
             connection.execute(sa.insert(entries), whole)
             connection.execute(sa.update(head).values(number=whole["number"], hash=whole["hash"]))
         return whole
 
-    def all(self, task: str | None = None) -> Iterator[Entry]:
-        """Every entry in the order of the chain, of one task where it is given."""
+    def all(self, task: str | None = None, **having: str) -> Iterator[Entry]:
+        """Every entry in the order of the chain, of one task where it is given, with certain fields where they are."""
         query = sa.select(entries).order_by(entries.c.number)
-        yield from self._rows(query if task is None else query.where(entries.c.task == task))
+        if task is not None:
+            having["task"] = task
+        yield from self._rows(query.where(*(entries.c[column] == value for column, value in having.items())))
 
     def tasks(self) -> list[str]:
         """Names of the tasks that have entries."""
@@ -130,12 +139,16 @@ class Board:
         query = sa.select(entries, ranked.c.rank, ranked.c.entries).join(ranked, ranked.c.number == entries.c.number)
         return list(self._rows(query.order_by(ranked.c.rank, entries.c.number)))
 
-    def count(self, task: str, answers: str | None = None, metric: str | None = None) -> int:
-        """How many entries a task has; on those answers and ranked by that metric, where they are given."""
-        query = sa.select(sa.func.count().label("n")).where(entries.c.task == task)
-        if answers is not None:
-            query = query.where(entries.c.answers == answers, entries.c.metric == metric)
-        return next((int(row["n"]) for row in self._rows(query)), 0)
+    def names(self, task: str) -> list[str]:
+        """The names that have entries in a task."""
+        query = sa.select(entries.c.name).where(entries.c.task == task).distinct().order_by(entries.c.name)
+        return [row["name"] for row in self._rows(query)]
+
+    def count_names(self, task: str, answers: str, metric: str) -> int:
+        """How many names one board has."""
+        query = sa.select(sa.func.count(entries.c.name.distinct()).label("n"))
+        here = (entries.c.task == task, entries.c.answers == answers, entries.c.metric == metric)
+        return next((int(row["n"]) for row in self._rows(query.where(*here))), 0)
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the last entry, as remembered apart from the entries."""

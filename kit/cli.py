@@ -146,14 +146,70 @@ def submit(
 def leaderboard(
     task: OptionalTask = None,
     form: Annotated[Form, typer.Option("--format", help="json is stable, for programs to read.")] = Form.table,
+    public: Annotated[bool, typer.Option("--public", help="Rank by the public rows only.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Rank by the private rows only.")] = False,
+    top: Annotated[int, typer.Option(min=0, help="How many names to show; 0 shows all.")] = 100,
+    history: Annotated[str | None, typer.Option(metavar="NAME", help="All entries of one name, in order.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the board as one self-contained page.")] = None,
 ) -> None:
     """Show the board of a task, or of every task that has entries.
 
     Example: kit leaderboard mnist --format md
     """
-    from kit import ranking, render
+    from kit import ranking, render, tasks
 
-    render.leaderboards(ranking.read_all(task), form.value)
+    if public and private:
+        raise KitError("Give --public or --private, not both; without them all rows count.")
+    part = "public" if public else "private" if private else "all"
+    if history is not None:
+        if task is None:
+            raise KitError("--history needs a task: kit leaderboard mnist --history ada")
+        render.history(ranking.history(tasks.find(task), history), part)
+        return
+    boards = ranking.read_all(task, part, top or None)
+    if html is not None:
+        from kit import page
+
+        page.write(html, boards)
+        render.say(f"Wrote {html}")
+        return
+    render.leaderboards(boards, form.value)
+
+
+@app.command()
+def compare(
+    task: TaskName,
+    a: Annotated[str, typer.Argument(help="A name (its best entry counts) or the id of an entry.", metavar="A")],
+    b: Annotated[str, typer.Argument(help="Another one.", metavar="B")],
+) -> None:
+    """Tell which of two entries is better, or that they cannot be told apart.
+
+    Example: kit compare mnist cnn mlp
+    """
+    from kit import ranking, render, tasks
+
+    found = tasks.find(task)
+    _, _, comparisons = ranking.compare(found, a, b)
+    render.comparison(a, b, comparisons)
+    first = found.metrics[0]
+    render.say(ranking.verdict(a, b, first, comparisons[first.name]))
+
+
+@app.command()
+def verify(task: OptionalTask = None) -> None:
+    """Check that nothing on the board was changed: the hash chain, every file, every score.
+
+    Example: kit verify mnist
+    """
+    from kit import render
+    from kit.verify import verify
+
+    checked, faults = verify(task)
+    if faults:
+        listed = "\n".join(f"  - {fault}" for fault in faults)
+        plural = "fault" if len(faults) == 1 else "faults"
+        raise KitError(f"The board is not what was submitted; {len(faults)} {plural}:\n{listed}")
+    render.say(f"{checked:,} entries verified: the chain, their files and their scores agree.")
 
 
 def main() -> None:

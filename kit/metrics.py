@@ -8,6 +8,7 @@ in float64. `log_loss` and `binary_crossentropy` clip probabilities at the resol
 which predictions are kept; scikit-learn does the same for float32.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def _mean(sums: Array) -> Array:
 
 def _cells(values: Array) -> Array:
     """(n_rows, n_cells): one row of cells a row, also where there is one cell."""
-    return values.reshape(len(values), -1)
+    return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 def _per_row(truth: Array, *parts: Array) -> Array:

@@ -1,20 +1,32 @@
-"""The board as it is read: who is where, by what, on which answers."""
+"""The board as it is read: who is where, by how much, and which ranks are really ties."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from kit import prepare, tasks
+import numpy as np
+
+from kit import prepare, statistics, store, tasks, workspace
 from kit.board import Board, Entry
-from kit.task import Task
+from kit.errors import KitError, did_you_mean
+from kit.metrics import Metric, WholeMetric
+from kit.scoring import PARTS
+from kit.statistics import Comparison
+from kit.task import Array, Task
+
+TOP = 100  # names shown, and compared with each other, unless more are asked for
+OTHER = {"public": "private", "private": "public"}
 
 
 @dataclass(frozen=True)
 class Leaderboard:
     """One task's board: entries made on the same answers and ranked by the same metric, best entry per name.
 
-    rows: entries with "rank" and "entries"; scores and coverage as dicts. total: how many names there are in all.
-    apart: how many entries were made on other answers, or ranked by another metric; they are never mixed in.
+    rows: entries with scores and coverage as dicts, and four fields more: "rank"; "entries", how many the name has;
+        "range", the ranks it could hold (None where that is not known); "moved", ranks won against the other part.
+    names: how many there are, which may be more than the rows.
+    apart: boards of entries made on other answers, or ranked by another metric; never ranked together with these.
     """
 
     task: str
@@ -25,31 +37,114 @@ class Leaderboard:
     answers: str
     source: str
     rows: list[Entry]
-    entries: int
-    apart: int
+    names: int
+    apart: "list[Leaderboard]" = field(default_factory=list)
 
 
-def read(task: Task, part: str = "all", top: int | None = None, board: Board | None = None) -> Leaderboard:
-    """The task's present board: the answers as prepared here, else those of the newest entry."""
+def read(task: Task, part: str = "all", top: int | None = TOP, board: Board | None = None) -> Leaderboard:
+    """The task's board on the answers prepared here, else on those of the newest entry; other ones apart."""
     board = board or Board()
-    metric = task.metrics[0]
     known = board.boards(task.name)
-    place = prepare.folder(task)
-    answers = prepare.fingerprint(task) if (place / "facts.json").is_file() else (known[0][0] if known else "")
-    rows = [_opened(row) for row in board.best(task.name, answers, metric.name, part, top)]
-    here = board.count(task.name, answers, metric.name)
-    return Leaderboard(
-        task=task.name,
-        title=task.title,
-        metric=metric.name,
-        higher_is_better=metric.higher_is_better,
-        part=part,
-        answers=answers,
-        source=rows[0]["source"] if rows else "",
-        rows=rows,
-        entries=here,
-        apart=board.count(task.name) - here,
-    )
+    first = (_answers_in_use(task) or (known[0][0] if known else ""), task.metrics[0].name)
+    main = _read_one(task, *first, part, top, board)
+    main.apart.extend(_read_one(task, *other, part, top, board) for other in known if other != first)
+    return main
+
+
+def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list[Leaderboard]:
+    """The board of one task, or of every task that has entries."""
+    board = Board()
+    names = [task] if task else [name for name in board.tasks() if name in tasks.folders()]
+    return [read(tasks.find(name), part, top, board) for name in names]
+
+
+def history(task: Task, name: str) -> list[Entry]:
+    """All entries of a name in the order in which they were made."""
+    board = Board()
+    found = [_opened(row) for row in board.all(task.name) if row["name"] == name]
+    if not found:
+        raise KitError(f"{name!r} has no entry in {task.name}. {did_you_mean(name, board.names(task.name))}")
+    return found
+
+
+def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry, dict[str, Comparison]]:
+    """The entries of A and B (names: their best; or ids of entries), and A minus B by every metric both have."""
+    board = Board()
+    first, second = _find(board, task, a), _find(board, task, b)
+    if first["answers"] != second["answers"]:
+        raise KitError(f"{a} and {b} were scored on different answers; such scores cannot be compared.")
+    found = {}
+    for metric in task.metrics:
+        pair = [entry["scores"].get(metric.name, {}).get(part, [None])[0] for entry in (first, second)]
+        drawn = [_replicates(entry, metric.name, part) for entry in (first, second)]
+        if None not in pair and drawn[0] is not None and drawn[1] is not None:
+            found[metric.name] = statistics.compare(pair[0] - pair[1], drawn[0] - drawn[1])
+    if task.metrics[0].name not in found:
+        raise KitError(f"{a} and {b} cannot be compared: the row sums of one are missing. `kit verify` says which.")
+    return first, second, found
+
+
+def verdict(a: str, b: str, metric: Metric | WholeMetric, found: Comparison) -> str:
+    """What a comparison means, in words."""
+    if not found.told_apart:
+        return f"{a} and {b} cannot be told apart by {metric.name} (p = {found.p:.3f})."
+    winner = a if (found.difference > 0) == metric.higher_is_better else b
+    return f"{winner} is better by {metric.name} (p = {found.p:.3f})."
+
+
+def _find(board: Board, task: Task, word: str) -> Entry:
+    """The entry with that id, else the best one of that name."""
+    for row in board.all(task.name, id=word):
+        return _opened(row)
+    higher = task.metrics[0].higher_is_better
+    named = [row for row in board.all(task.name, name=word) if row["metric"] == task.metrics[0].name]
+    used = _answers_in_use(task) or (named[-1]["answers"] if named else "")
+    mine = [row for row in named if row["answers"] == used and row["score"] is not None] or named
+    if not mine:
+        raise KitError(f"{word!r} is no name and no entry in {task.name}. {did_you_mean(word, board.names(task.name))}")
+    return _opened(max(mine, key=lambda row: (row["score"] or 0) * (1 if higher else -1)))
+
+
+def _answers_in_use(task: Task) -> str | None:
+    """The fingerprint of the answers prepared here; None where none are, for reading a board prepares nothing."""
+    return prepare.fingerprint(task) if (prepare.folder(task) / "facts.json").is_file() else None
+
+
+def _read_one(task: Task, answers: str, metric: str, part: str, top: int | None, board: Board) -> Leaderboard:
+    found = board.best(task.name, answers, metric, part, top)
+    rows = [_opened(row) for row in found]
+    names = board.count_names(task.name, answers, metric)
+    known = {each.name: each.higher_is_better for each in task.metrics}
+    higher = bool(rows[0]["higher_is_better"]) if rows else known.get(metric, True)
+    ranges = _ranges(rows, metric, part, higher)
+    there = {}
+    if part in OTHER:
+        there = {row["name"]: row["rank"] for row in board.best(task.name, answers, metric, OTHER[part])}
+    for row, span in zip(rows, ranges, strict=True):
+        row["range"] = span
+        row["moved"] = there[row["name"]] - row["rank"] if there else None
+    source = rows[0]["source"] if rows else ""
+    return Leaderboard(task.name, task.title, metric, higher, part, answers, source, rows, names)
+
+
+def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> list[tuple[int, int] | None]:
+    """(best, worst) rank that each row could hold: those of all rows it cannot be told apart from, by paired tests."""
+    drawn = [_replicates(row, metric, part) for row in rows]
+    known = [place for place, values in enumerate(drawn) if values is not None]
+    if not known:
+        return [None] * len(rows)
+    table = np.stack([values for values in drawn if values is not None]) * (1 if higher else -1)
+    ranges: list[tuple[int, int] | None] = [None] * len(rows)
+    for place, mine in zip(known, table, strict=True):
+        apart, ahead = statistics.told_apart(table - mine)
+        unknown = len(rows) - len(known)
+        ranges[place] = (1 + int((apart & ahead).sum()), len(rows) - unknown - int((apart & ~ahead).sum()))
+    return ranges
+
+
+def _replicates(row: Entry, metric: str, part: str) -> Array | None:
+    values = store.read_replicates(store.sums_path(workspace.root() / Path(row["file"])), metric)
+    return None if values is None or np.isnan(values[PARTS.index(part)]).all() else values[PARTS.index(part)]
 
 
 def _opened(row: Entry) -> Entry:
@@ -64,7 +159,8 @@ def flat(row: Entry, part: str = "all") -> dict[str, Any]:
     numbers: dict[str, Any] = {}
     for metric, parts in row["scores"].items():
         numbers[metric], numbers[f"{metric}_low"], numbers[f"{metric}_high"] = parts[part]
-    lead = {"rank": row["rank"], "name": row["name"], "entries": row["entries"]}
+    low, high = row["range"] or (None, None)
+    lead = {"rank": row["rank"], "rank_low": low, "rank_high": high, "name": row["name"], "entries": row["entries"]}
     return {**lead, **numbers, "coverage": row["coverage"][part], **{fact: row[fact] for fact in FACTS}}
 
 
@@ -73,6 +169,7 @@ def document(board: Leaderboard) -> dict[str, Any]:
     rows = [
         {
             "rank": row["rank"],
+            "rank_range": row["range"],
             "name": row["name"],
             "entries": row["entries"],
             "scores": {
@@ -84,12 +181,6 @@ def document(board: Leaderboard) -> dict[str, Any]:
         }
         for row in board.rows
     ]
-    facts = ("task", "title", "metric", "higher_is_better", "part", "answers", "source")
-    return {**{fact: getattr(board, fact) for fact in facts}, "rows": rows, "apart": board.apart}
-
-
-def read_all(task: str | None, part: str = "all", top: int | None = None) -> list[Leaderboard]:
-    """The board of one task, or of every task that has entries."""
-    board = Board()
-    names = [task] if task else [name for name in board.tasks() if name in tasks.folders()]
-    return [read(tasks.find(name), part, top, board) for name in names]
+    facts = ("task", "title", "metric", "higher_is_better", "part", "answers", "source", "names")
+    described = {fact: getattr(board, fact) for fact in facts}
+    return {**described, "rows": rows, "apart": [document(other) for other in board.apart]}

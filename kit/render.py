@@ -18,6 +18,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from kit.ranking import Leaderboard
+    from kit.statistics import Comparison
     from kit.task import Spec, Task
 
 
@@ -209,24 +210,36 @@ def _csv(board: Leaderboard) -> None:
 def _cells(board: Leaderboard, n_others: int | None = None) -> list[list[str]]:
     """Header and rows, as text: the ranking metric with its interval, then the others (so many at most)."""
     others = list(dict.fromkeys(metric for row in board.rows for metric in row["scores"] if metric != board.metric))
-    lines = [["rank", "name", board.metric, "95 % interval", *others[:n_others], "entries", "when"]]
+    moved = ["moved"] if any(row["moved"] is not None for row in board.rows) else []
+    lines = [["rank", "range", "name", board.metric, "95 % interval", *others[:n_others], *moved, "entries", "when"]]
     for row in board.rows:
         value, low, high = row["scores"].get(board.metric, {}).get(board.part, (None, None, None))
         rest = [row["scores"].get(metric, {}).get(board.part, [None])[0] for metric in others[:n_others]]
         interval = f"{low:.4f}-{high:.4f}" if low is not None else ""
         name = f"{row['name']} *" if row["baseline"] else row["name"]
-        lines.append(
-            [
-                str(row["rank"]),
-                name,
-                _number(value),
-                interval,
-                *map(_number, rest),
-                str(row["entries"]),
-                row["time"][:10],
-            ]
-        )
+        span = _span(row["range"], more=board.names > len(board.rows) == (row["range"] or [0])[-1])
+        start = [str(row["rank"]), span, name, _number(value), interval, *map(_number, rest)]
+        steps = [f"{row['moved']:+d}" if row["moved"] else "="] if moved else []
+        lines.append([*start, *steps, str(row["entries"]), row["time"][:10]])
     return lines
+
+
+def comparison(a: str, b: str, found: dict[str, Comparison]) -> None:
+    """A minus B by each metric, with interval and p."""
+    table = Table("metric", f"{a} - {b}", "95 % interval", "p", box=None, header_style="bold", pad_edge=False)
+    for metric, each in found.items():
+        table.add_row(metric, f"{each.difference:+.4f}", f"{each.low:+.4f} to {each.high:+.4f}", f"{each.p:.3f}")
+    _out().print(table)
+
+
+def history(entries: Sequence[dict[str, Any]], part: str) -> None:
+    """All entries of one name, the oldest first."""
+    table = Table("entry", "when (UTC)", "metric", "score", "95 % interval", "note", box=None, header_style="bold")
+    for made in entries:
+        value, low, high = made["scores"].get(made["metric"], {}).get(part, (None, None, None))
+        interval = "" if low is None else f"{low:.4f}-{high:.4f}"
+        table.add_row(made["id"], made["time"][:16], made["metric"], _number(value), interval, Text(made["note"]))
+    _out().print(table)
 
 
 def _number(value: float | None) -> str:
@@ -248,7 +261,28 @@ def _table(board: Leaderboard) -> None:
         for row in rows:
             table.add_row(*map(Text, row))
         _out().print(table)
-        if any(row["baseline"] for row in board.rows):
-            say("* a baseline of the task")
-    if board.apart:
-        say(f"{board.apart:,} more entries were made on other answers; they are not ranked here.")
+        say(_legend(board))
+    for other in board.apart:
+        say("\nApart, for these were scored on other answers or ranked by another metric:")
+        _table(other)
+
+
+def _legend(board: Leaderboard) -> str:
+    words = ["range: the ranks it could hold, by paired tests at 95 %"]
+    if any(row["baseline"] for row in board.rows):
+        words.append("*: a baseline")
+    if any(row["moved"] is not None for row in board.rows):
+        words.append(
+            f"moved: ranks won (+) or lost (-) against the {'public' if board.part == 'private' else 'private'} rows"
+        )
+    if board.names > len(board.rows):
+        words.append(f"{board.names - len(board.rows):,} more names: --top 0")
+    return "; ".join(words)
+
+
+def _span(ranks: tuple[int, int] | None, more: bool) -> str:
+    """A range of ranks; "+" where names that are not shown might belong to it."""
+    if ranks is None:
+        return "?"
+    low, high = ranks
+    return f"{low}{'+' if more else ''}" if low == high else f"{low}-{high}{'+' if more else ''}"

@@ -1,6 +1,5 @@
 """Predictions and answers in, a scorecard out: every metric over all, public and private rows, with intervals."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,11 +37,14 @@ class Scorecard:
     """What a submission scored.
 
     scores: metric name -> part -> Interval. coverage: part -> scored cells over cells that had to be predicted.
+    replicates: metric name -> (3, n_resamples), its values on the resamples, over all, public and private rows; every
+        submission to the same answers has the same resamples, so two of them can be compared in pairs.
     sums: (n_units, k) row sums added up by unit; those of metric m are the columns columns[m].
     """
 
     scores: dict[str, dict[str, Interval]]
     coverage: dict[str, float]
+    replicates: dict[str, Array]
     sums: Array
     columns: dict[str, slice]
     units: Units
@@ -81,20 +83,21 @@ def score(metrics: Sequence[Metric | WholeMetric], predictions: Array, answers: 
     parts = units(answers)
     sums, columns = _add_up(sums_of, predictions, answers, spec, parts)
     seed = int(answers.fingerprint[:8], 16)
-    scores: dict[str, dict[str, Interval]] = {}
-    replicates = resampled(sums, parts, seed)
+    drawn = resampled(sums, parts, seed)
+    values: dict[str, list[float]] = {}
+    replicates: dict[str, Array] = {}
     for metric in metrics:
-        if isinstance(metric, WholeMetric):
-            scores[metric.name] = _whole(metric, canonical(np.asarray(predictions)), answers, parts, seed)
-            continue
-        of = columns[metric.name]
-        scores[metric.name] = {
-            name: statistics.interval(
-                float(metric.value(sums[parts.part(name), of].sum(axis=0))), metric.value(replicates[name][:, of])
-            )
-            for name in PARTS
-        }
-    return Scorecard(scores, _coverage(answers, spec), sums, columns, parts)
+        if isinstance(metric, Metric):
+            of = columns[metric.name]
+            values[metric.name] = [float(metric.value(sums[parts.part(name), of].sum(axis=0))) for name in PARTS]
+            replicates[metric.name] = metric.value(drawn[..., of])
+        else:
+            kept = canonical(np.asarray(predictions))
+            values[metric.name], replicates[metric.name] = _whole(metric, kept, answers, parts, seed)
+    scores = {
+        name: dict(zip(PARTS, map(statistics.interval, values[name], replicates[name]), strict=True)) for name in values
+    }
+    return Scorecard(scores, _coverage(answers, spec), replicates, sums, columns, parts)
 
 
 def _add_up(
@@ -110,31 +113,31 @@ def _add_up(
             edges = np.cumsum([0, *(part.shape[1] for part in added)])
             columns = {m.name: slice(a, b) for m, a, b in zip(metrics, edges[:-1], edges[1:], strict=True)}
             total = np.zeros((len(parts.group), edges[-1]))
-        np.add.at(total, parts.of_row[rows], np.concatenate(added, axis=1))
+        for number, column in enumerate(np.concatenate(added, axis=1).T):
+            total[:, number] += np.bincount(parts.of_row[rows], column, len(total))
     return (np.zeros((len(parts.group), 0)) if total is None else total), columns
 
 
-def resampled(sums: Array, parts: Units, seed: int) -> dict[str, Array]:
-    """Part -> (n_resamples, k) totals, all parts on the same resamples of whole groups."""
+def resampled(sums: Array, parts: Units, seed: int) -> Array:
+    """(3, n_resamples, k) totals over all, public and private rows, on the same resamples of whole groups."""
     k = sums.shape[1]
     both = np.concatenate([sums, sums * parts.public[:, None]], axis=1)
     drawn = statistics.totals(both, parts.group, seed=seed)
-    return {"all": drawn[:, :k], "public": drawn[:, k:], "private": drawn[:, :k] - drawn[:, k:]}
+    return np.stack([drawn[:, :k], drawn[:, k:], drawn[:, :k] - drawn[:, k:]])
 
 
-def _whole(metric: WholeMetric, predictions: Array, answers: Answers, parts: Units, seed: int) -> dict[str, Interval]:
-    found = {}
-    truth = np.asarray(answers.truth)
-    for name in PARTS:
-        inside = parts.part(name)[parts.of_row]
-        groups = parts.group[parts.of_row]
-        value = metric.value_of(truth, predictions, inside.astype(np.float64))
+def _whole(
+    metric: WholeMetric, predictions: Array, answers: Answers, parts: Units, seed: int
+) -> tuple[list[float], Array]:
+    """The same for a metric that is no sum: its values, and (3, n_resamples) replicates."""
+    truth, groups = np.asarray(answers.truth), parts.group[parts.of_row]
+    inside = np.stack([parts.part(name)[parts.of_row] for name in PARTS]).astype(np.float64)
+    values = metric.value_of(truth, predictions, inside)
 
-        def weighted(weights: Array, inside: Array = inside) -> Array:
-            return metric.value_of(truth, predictions, weights * inside)
+    def weighted(counts: Array) -> Array:
+        return metric.value_of(truth, predictions, counts[:, None] * inside)
 
-        found[name] = statistics.interval(float(value), statistics.whole(weighted, groups, seed=seed))
-    return found
+    return values.tolist(), statistics.whole(weighted, groups, cells=inside.size * truth[:1].size, seed=seed).T
 
 
 def _coverage(answers: Answers, spec: Spec) -> dict[str, float]:
@@ -144,12 +147,6 @@ def _coverage(answers: Answers, spec: Spec) -> dict[str, float]:
     public = np.asarray(answers.public)
     rows = {"all": np.ones_like(public), "public": public, "private": ~public}
     return {name: float(measured[part].sum() / max(1, required[part].sum())) for name, part in rows.items()}
-
-
-def digest(sums: Array) -> str:
-    """sha256 of row sums, by their values in little-endian float64."""
-    array = np.ascontiguousarray(sums, "<f8")
-    return hashlib.sha256(f"{array.shape}".encode() + array.tobytes()).hexdigest()
 
 
 def _plain(number: Any) -> float | None:

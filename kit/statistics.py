@@ -46,7 +46,7 @@ def counts(n_groups: int, n_resamples: int = RESAMPLES, seed: int = 0) -> Iterat
         n = min(batch, n_resamples - start)
         drawn = np.empty((n, n_groups))
         for row in drawn:
-            row[:] = np.bincount(rng.integers(0, n_groups, n_groups, dtype=np.uint32), minlength=n_groups)
+            row[:] = np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups)
         yield drawn
 
 
@@ -55,10 +55,16 @@ def totals(sums: Array, groups: Array, n_resamples: int = RESAMPLES, seed: int =
 
     groups: (n_units,) whole numbers 0..n_groups-1; all units of a group are drawn together.
     """
+    by_group = add_up(sums, groups)
+    return np.concatenate([drawn @ by_group for drawn in counts(len(by_group), n_resamples, seed)])
+
+
+def add_up(rows: Array, groups: Array) -> Array:
+    """(n_groups, k): the rows of each group added up, in their order."""
+    if np.array_equal(groups, np.arange(len(rows))):
+        return rows
     n_groups = int(groups.max()) + 1 if len(groups) else 0
-    by_group = np.zeros((n_groups, sums.shape[1]))
-    np.add.at(by_group, groups, sums)
-    return np.concatenate([drawn @ by_group for drawn in counts(n_groups, n_resamples, seed)])
+    return np.stack([np.bincount(groups, column, n_groups) for column in rows.T], axis=1)
 
 
 def interval(value: float, replicates: Array) -> Interval:
@@ -68,15 +74,24 @@ def interval(value: float, replicates: Array) -> Interval:
     return Interval(float(value), *_bounds(replicates[~np.isnan(replicates)]))
 
 
-def compare(difference: float, replicates: Array) -> Comparison:
-    """A paired test from the replicates of A's score minus B's on the same resamples.
+def told_apart(differences: Array) -> tuple[Array, Array]:
+    """(..., n_resamples) differences of two scores -> (...) bool: is there a difference; and is it above 0."""
+    return p_value(differences) < 1 - LEVEL, (differences > 0).sum(axis=-1) > (differences < 0).sum(axis=-1)
 
-    p is twice the smaller share of resamples on one side of zero, one added to count and total so that it is never 0.
+
+def p_value(differences: Array) -> Array:
+    """(..., n_resamples) -> (...) twice the smaller share of resamples on one side of zero.
+
+    One is added to count and total, so that p is never 0; a resample without a score counts against both sides.
     """
-    known = replicates[~np.isnan(replicates)]
-    tail = min((known <= 0).sum(), (known >= 0).sum())
-    p = min(1.0, 2 * (tail + 1) / (len(known) + 1))
-    return Comparison(float(difference), *_bounds(known), p=float(p))
+    tail = np.minimum((~(differences > 0)).sum(axis=-1), (~(differences < 0)).sum(axis=-1))
+    return np.minimum(1.0, 2 * (tail + 1) / (differences.shape[-1] + 1))
+
+
+def compare(difference: float, replicates: Array) -> Comparison:
+    """A paired test from the replicates of A's score minus B's on the same resamples."""
+    bounds = _bounds(replicates[~np.isnan(replicates)])
+    return Comparison(float(difference), *bounds, p=float(p_value(replicates)))
 
 
 def _bounds(replicates: Array) -> tuple[float, float]:
@@ -88,13 +103,18 @@ def _bounds(replicates: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def whole(value_of: Callable[[Array], Array], groups: Array, n_resamples: int = RESAMPLES, seed: int = 0) -> Array:
-    """(n_resamples,) values of a metric that needs all rows; value_of takes (n, n_rows) weights. Slower: no sums."""
+def whole(
+    value_of: Callable[[Array], Array], groups: Array, cells: int, n_resamples: int = RESAMPLES, seed: int = 0
+) -> Array:
+    """(n_resamples, ...) values of a metric that needs all rows at once. Slower: there are no sums to add up.
+
+    value_of: (n, n_rows) weights -> (n, ...) values. cells: how many numbers it handles a resample, to bound memory.
+    """
     n_groups = int(groups.max()) + 1 if len(groups) else 0
-    batches = counts(n_groups, n_resamples, seed)
-    return np.concatenate([value_of(part[:, groups]) for drawn in batches for part in _split(drawn, len(groups))])
-
-
-def _split(drawn: Array, n_rows: int) -> list[Array]:
-    pieces = max(1, len(drawn) * n_rows // _BATCH_CELLS)
-    return np.array_split(drawn, pieces)
+    at_once = max(1, _BATCH_CELLS // max(1, cells))
+    pieces = (
+        drawn[start : start + at_once]
+        for drawn in counts(n_groups, n_resamples, seed)
+        for start in range(0, len(drawn), at_once)
+    )
+    return np.concatenate([value_of(piece[:, groups]) for piece in pieces])

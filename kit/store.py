@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import zipfile
 from itertools import chain
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -27,7 +29,25 @@ def write_predictions(file: BinaryIO, array: Array) -> str:
 
 
 def write_sums(file: BinaryIO, card: Scorecard) -> None:
-    """Write what comparing needs, without the truth: sums by unit, each sum's metric, each unit's group and part."""
+    """Write what comparing needs, without the truth: sums by unit, and every metric's values on the resamples.
+
+    sums (n_units, k) with each sum's metric, each unit's group and part; one (3, n_resamples) array a metric.
+    """
     widths = [of.stop - of.start for of in card.columns.values()]
-    metric = np.repeat(list(card.columns), widths)
-    np.savez_compressed(file, sums=card.sums, metric=metric, group=card.units.group, public=card.units.public)
+    of_sums = {"metric": np.repeat(list(card.columns), widths), "group": card.units.group, "public": card.units.public}
+    replicates = {f"replicates.{metric}": values for metric, values in card.replicates.items()}
+    np.savez_compressed(file, allow_pickle=False, sums=card.sums, **of_sums, **replicates)
+
+
+def read_replicates(path: Path, metric: str) -> Array | None:
+    """(3, n_resamples) values of a metric over all, public and private rows; None where the file does not have them."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return np.asarray(kept[f"replicates.{metric}"])
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def sums_path(file: Path) -> Path:
+    """Where the row sums of a file of predictions are kept."""
+    return file.with_suffix(".sums.npz")

@@ -1,5 +1,6 @@
 """Where files live: the workspace (submissions, leaderboard, runs) and the cache (downloads, prepared data)."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,12 @@ def runs(task: str) -> Path:
 def database() -> str:
     """The address of the board's database: `$KIT_DATABASE`, else a SQLite file in the workspace's `leaderboard/`."""
     return os.environ.get("KIT_DATABASE") or f"sqlite:///{root() / 'leaderboard' / 'board.sqlite'}"
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file's content, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
