@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 _LONGEST = 64  # characters of a name
 
 
-def load(task: str) -> Data:
-    """What a competitor may see of a task; downloads and prepares it the first time."""
-    found = tasks.find(task)
-    data = found.load()
-    prepare.prepared(found, data)
-    return data
+def load(task: str, source: str | None = None) -> Data:
+    """What a competitor may see of a task; downloads and prepares it the first time.
+
+    source: which data set, for a task that has several; what was prepared last stays chosen.
+    """
+    return prepare.load(tasks.find(task), source)
 
 
 def check(task: str, source: Any) -> Array:
@@ -70,35 +70,37 @@ def submit(
         file_hash = store.write_predictions(draft, array)
         card = scoring.score(found.metrics, array, prepare.answers(found), spec)
         store.write_sums(sums_draft, card)
-    sums_hash = workspace.sha256(store.sums_path(file))
-    first = found.metrics[0]
-    scores = card.json()
+    first, scores = found.metrics[0], card.json()
     mine = scores.get(first.name, {})
-    return Board().append(
-        {
-            "id": entry_id,
-            "task": found.name,
-            "answers": prepare.fingerprint(found),
-            "source": prepare.source(found),
-            "name": name,
-            "baseline": baseline,
-            "time": stamp.isoformat(timespec="seconds"),
-            "file": file.relative_to(workspace.root()).as_posix(),
-            "file_sha256": file_hash,
-            "sums_sha256": sums_hash,
-            "metric": first.name,
-            "higher_is_better": first.higher_is_better,
-            **{column: mine.get(part, [None])[0] for column, part in _SCORE_COLUMNS.items()},
-            "scores": _json(scores),
-            "coverage": _json(card.coverage),
-            "seconds": seconds,
-            "device": device,
-            "seed": seed,
-            "version": __version__,
-            "commit": _commit(),
-            "note": note,
-        }
-    )
+    entry = {
+        "id": entry_id,
+        "task": found.name,
+        "answers": prepare.fingerprint(found),
+        "source": prepare.source(found),
+        "name": name,
+        "baseline": baseline,
+        "time": stamp.isoformat(timespec="seconds"),
+        "file": file.relative_to(workspace.root()).as_posix(),
+        "file_sha256": file_hash,
+        "sums_sha256": workspace.sha256(store.sums_path(file)),
+        "metric": first.name,
+        "higher_is_better": first.higher_is_better,
+        **{column: mine.get(part, [None])[0] for column, part in _SCORE_COLUMNS.items()},
+        "scores": _json(scores),
+        "coverage": _json(card.coverage),
+        "seconds": seconds,
+        "device": device,
+        "seed": seed,
+        "version": __version__,
+        "commit": _commit(),
+        "note": note,
+    }
+    try:
+        return Board().append(entry)
+    except KitError:  # the board cannot be reached: a file without an entry would be a riddle
+        file.unlink()
+        store.sums_path(file).unlink()
+        raise
 
 
 _SCORE_COLUMNS = {"score": "all", "score_public": "public", "score_private": "private"}

@@ -193,7 +193,11 @@ def _url(address: str) -> sa.URL:
 def _engine(url: sa.URL) -> sa.Engine:
     """Connect, and make the tables where they are missing."""
     if url.drivername == "sqlite":
-        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(str(url.database)).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise KitError(f"The board's folder {folder} cannot be made: {error.strerror}") from error
     try:
         engine = sa.create_engine(url)
     except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:

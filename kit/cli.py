@@ -72,14 +72,19 @@ def info(task: TaskName) -> None:
 
 
 @app.command()
-def data(task: TaskName) -> None:
+def data(
+    task: TaskName,
+    source: Annotated[
+        str | None, typer.Option(help="Which data set, for a task that has several; it stays chosen.")
+    ] = None,
+) -> None:
     """Download and prepare a task's data, and show what it is.
 
     Example: kit data mnist
     """
     from kit import api, prepare, render, tasks
 
-    loaded = api.load(task)
+    loaded = api.load(task, source)
     render.data_summary(loaded, prepare.fingerprint(tasks.find(task)))
 
 

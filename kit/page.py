@@ -1,4 +1,4 @@
-"""The board as one self-contained page: no scripts, no fonts, nothing fetched; it can be mailed or put on any server."""
+"""The board as one self-contained page: no scripts, nothing fetched; it can be mailed or put on any server."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -41,8 +41,18 @@ def _section(board: Leaderboard) -> str:
     note = f"Ranked by {board.metric} on {part}, {better} is better. Data: {board.source}. "
     note += "Range: the ranks an entry could hold, by paired tests at 95 %."
     others = list(dict.fromkeys(metric for row in board.rows for metric in row["scores"] if metric != board.metric))
-    heads = ["Rank", "Range", "Name", board.metric, "95 % interval", *others, "Entries", "When (UTC)"]
-    scale = _Scale([bound for row in board.rows for bound in _score(row, board) if bound is not None], 0, 160)
+    leaders = board.rows[: max(3, (len(board.rows) + 1) // 2)]  # so that one poor score does not squeeze all others
+    scale = _Scale([bound for row in leaders for bound in _score(row, board) if bound is not None], 4, 156)
+    heads = [
+        "Rank",
+        "Range",
+        "Name",
+        board.metric,
+        f"95 % interval, {scale.low:.3f} to {scale.high:.3f}",
+        *others,
+        "Entries",
+        "When (UTC)",
+    ]
     head = "".join(f"<th{' class=name' if each == 'Name' else ''}>{escape(each)}</th>" for each in heads)
     rows = "\n".join(_row(row, board, others, scale) for row in board.rows)
     apart = "".join(f"<p>Apart, scored on other answers:</p>{_section(other)}" for other in board.apart)
@@ -63,11 +73,15 @@ def _row(row: Entry, board: Leaderboard, others: Sequence[str], scale: "_Scale")
     rest = [_number(row["scores"].get(metric, {}).get(board.part, [None])[0]) for metric in others]
     kind = ' <span class="baseline">baseline</span>' if row["baseline"] else ""
     cells = [str(row["rank"]), str(low) if low == high else f"{low}-{high}", "", _number(value[0]), _bar(value, scale)]
-    cells += [*rest, str(row["entries"]), escape(row["time"][:16].replace("T", " "))]
+    cells += [*rest, str(row["entries"]), _when(row)]
     cells[2] = escape(row["name"]) + kind
     return (
         "<tr>" + "".join(f"<td{' class=name' if n == 2 else ''}>{cell}</td>" for n, cell in enumerate(cells)) + "</tr>"
     )
+
+
+def _when(row: Entry) -> str:
+    return escape(row["time"][:16].replace("T", " "))
 
 
 def _number(value: float | None) -> str:
@@ -83,7 +97,8 @@ class _Scale:
         self.low, self.high, self.start, self.end = low - margin, high + margin, start, end
 
     def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+        share = min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
+        return self.start + share * (self.end - self.start)
 
 
 def _bar(score: Sequence[float | None], scale: _Scale) -> str:
@@ -118,6 +133,7 @@ def _over_time(board: Leaderboard) -> str:
         f"<title>{escape(row['name'])} {score:.4f}, {escape(row['time'][:16])}</title></circle>"
         for when, score, row in zip(times, scores, made, strict=True)
     )
+    caption = f"{escape(board.metric)} over time; line: best so far"
     ticks = "".join(
         f'<text x="54" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.4f}</text>'
         f'<line x1="60" x2="{_WIDTH - 10}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#d8dee4"/>'
@@ -126,7 +142,7 @@ def _over_time(board: Leaderboard) -> str:
     return (
         f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="score over time">{ticks}'
         f'<polyline points="{" ".join(line)}" fill="none" stroke="{_BLUE}" stroke-opacity=".5"/>{dots}'
-        f'<text x="60" y="{_HEIGHT - 14}">{escape(made[0]["time"][:16].replace("T", " "))}</text>'
-        f'<text x="{_WIDTH - 10}" y="{_HEIGHT - 14}" text-anchor="end">'
-        f"{escape(made[-1]['time'][:16].replace('T', ' '))} UTC; {escape(board.metric)} over time, line: best so far</text></svg>"
+        f'<text x="60" y="{_HEIGHT - 14}">{_when(made[0])}</text>'
+        f'<text x="{_WIDTH - 10}" y="{_HEIGHT - 14}" text-anchor="end">{_when(made[-1])} UTC</text>'
+        f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 14}" text-anchor="middle">{caption}</text></svg>'
     )

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import workspace
-from kit.errors import KitError
+from kit import render, workspace
+from kit.errors import KitError, SourceError, did_you_mean
 from kit.predictions import canonical
 from kit.task import Answers, Array, Data, Spec, Task, public_rows
 
@@ -25,7 +25,49 @@ def folder(task: Task) -> Path:
     digest = hashlib.sha256()
     for file in sorted(task.folder.glob("*.py")):
         digest.update(f"{file.name}\0".encode() + file.read_bytes())
-    return workspace.cache() / task.name / f"prepared-{digest.hexdigest()[:12]}"
+    parts = ("prepared", digest.hexdigest()[:12], *filter(None, [chosen_source(task)]))
+    return workspace.cache() / task.name / "-".join(parts)
+
+
+def chosen_source(task: Task) -> str | None:
+    """Which of a task's sources is in use: what was prepared stays chosen. None where nothing was."""
+    note = _note(task)
+    kept = note.read_text().strip() if note.is_file() else None
+    return kept if kept in task.sources else None
+
+
+def _note(task: Task) -> Path:
+    return workspace.cache() / task.name / "source"
+
+
+def load(task: Task, source: str | None = None) -> Data:
+    """The task's data, prepared for judging; from `source`, else the one in use, else the first that can be had."""
+    if not task.sources:
+        if source is not None:
+            raise KitError(f"{task.name} has one source of data only; leave --source out.")
+        data = task.load()
+    else:
+        data = _load_from(task, source or chosen_source(task))
+    prepared(task, data)
+    return data
+
+
+def _load_from(task: Task, source: str | None) -> Data:
+    if source is not None and source not in task.sources:
+        raise KitError(f"{task.name} has no source {source!r}. {did_you_mean(source, task.sources)}")
+    candidates = [source] if source else list(task.sources)
+    for candidate in candidates:
+        try:
+            data = task.load(candidate)
+        except SourceError as problem:
+            if candidate == candidates[-1]:
+                raise
+            render.note(f"{problem}\nUsing the source {candidates[candidates.index(candidate) + 1]!r} instead.")
+            continue
+        with workspace.replacing(_note(task)) as file:
+            file.write(candidate.encode())
+        return data
+    raise AssertionError("a task's sources are never empty here")
 
 
 def spec(task: Task) -> Spec:
@@ -54,7 +96,9 @@ def prepared(task: Task, data: Data | None = None) -> Path:
     """The folder with the prepared Spec and Answers; prepares them first where need be."""
     place = folder(task)
     if not (place / "facts.json").is_file():
-        _prepare(task, data or task.load(), place)
+        data = data or load(task)
+        if not (place := folder(task)).is_dir():  # loading may have chosen a source
+            _prepare(task, data, place)
     return place
 
 
@@ -63,7 +107,8 @@ def _facts(place: Path) -> dict[str, object]:
 
 
 def _prepare(task: Task, data: Data, place: Path) -> None:
-    full = complete(task.answers(), data.spec, task.name)
+    given = task.answers(chosen_source(task)) if task.sources else task.answers()
+    full = complete(given, data.spec, task.name)
     place.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".prepared-", dir=place.parent))
     try:

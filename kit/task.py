@@ -122,14 +122,17 @@ class Task:
     """A competition: a folder in `tasks/` whose `__init__.py` holds `task = Task(...)`. The folder's name is its name.
 
     metrics: the first one ranks. baseline: the default one. name and folder are filled in by the finder.
-    load: () -> Data. answers: () -> Answers.
+    load: () -> Data. answers: () -> Answers. Both take a name of `sources` where there are any.
+    sources: names of data sets that the task can be played on, the best first; the next one is taken where the files of
+        the first cannot be had. Scores on different ones are never ranked together.
     """
 
     title: str
     metrics: Sequence[Metric]
     baseline: str
-    load: Callable[[], Data]
-    answers: Callable[[], Answers]
+    load: Callable[..., Data]
+    answers: Callable[..., Answers]
+    sources: tuple[str, ...] = ()
     name: str = ""
     folder: Path = field(default=Path())
 

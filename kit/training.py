@@ -104,7 +104,8 @@ def fit(
     model = model.to(run.device).to(memory_format=layout)
     held_out, kept = _split(len(x), valid)
     batches = Batches([x[kept].to(run.device), y[kept].to(run.device)], batch_size)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    fused = run.device != "mps"
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
 
     def step(engine: Engine, batch: tuple[Tensor, Tensor]) -> Tensor:
         inputs, targets = batch

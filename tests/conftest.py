@@ -34,7 +34,7 @@ def kit_command(workspace: Path) -> Kit:
     """Run `kit ...` as a process of its own, as a user would; the result has stdout, stderr and returncode."""
 
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "kit", *map(str, arguments)]
+        command = [str(Path(sys.executable).parent / "kit"), *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
 
     return run

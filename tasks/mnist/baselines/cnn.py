@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from kit import Data, Run, training
 from kit.metrics import accuracy
 
-EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY, SMOOTHING = 5, 128, 0.01, 0.05, 0.1
+EPOCHS, BATCH, LEARNING_RATE, WEIGHT_DECAY, SMOOTHING = 3, 128, 0.01, 0.05, 0.1
 
 
 def block(n_in: int, n_out: int, kernel: int = 3, stride: int = 1, pool: bool = False) -> nn.Sequential:

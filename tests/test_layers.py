@@ -1,0 +1,89 @@
+"""Imports go one way, and the light commands stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HEAVY = {"torch", "sklearn", "xgboost", "pandas", "scipy", "timm", "ignite", "tensorboard", "transformers"}
+
+# lower layers first; a module may import at its top from those before its own line
+LAYERS = [
+    {"errors", "workspace"},
+    {"task"},
+    {"metrics", "statistics", "readers"},
+    {"predictions"},
+    {"scoring", "tasks", "render"},
+    {"prepare", "store", "board", "sources"},
+    {"ranking", "verify", "api", "training"},
+    {"run", "page"},
+    {"cli"},
+]
+
+
+def imports(file: Path, anywhere: bool = False) -> set[str]:
+    """Modules that a file imports at its top, or anywhere in it; never those for type checking only."""
+    tree = ast.parse(file.read_text())
+    found: set[str] = set()
+    nodes = ast.walk(tree) if anywhere else tree.body
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+def kit_modules(found: set[str]) -> set[str]:
+    return {name.split(".")[1] for name in found if name.startswith("kit.") and len(name.split(".")) > 1}
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "kit").glob("*.py")), ids=lambda file: file.stem)
+def test_imports_go_one_way(file: Path) -> None:
+    level = {module: number for number, layer in enumerate(LAYERS) for module in layer}
+    if file.stem.startswith("__"):
+        return
+    assert file.stem in level, f"{file.name} has no layer"
+    upward = {module for module in kit_modules(imports(file)) if level.get(module, -1) >= level[file.stem]}
+    assert not upward, f"{file.name} imports from its own layer or above: {upward}"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "kit").rglob("*.py")), ids=lambda file: file.stem)
+def test_only_training_imports_torch_and_only_render_rich_and_only_cli_typer(file: Path) -> None:
+    roots = {name.split(".")[0] for name in imports(file, anywhere=True)}
+    assert not roots & {"sklearn", "xgboost", "timm", "transformers", "scipy"}
+    assert file.stem == "training" or not roots & {"torch", "ignite"}
+    assert file.stem == "render" or "rich" not in roots
+    assert file.stem == "cli" or "typer" not in roots
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "tasks").glob("*/*.py")), ids=lambda file: f"{file.parent.name}.{file.stem}"
+)
+def test_a_task_needs_nothing_heavy(file: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(file, anywhere=True)} & HEAVY
+
+
+COMMANDS = [("--help",), ("tasks",), ("leaderboard",), ("check", "coin", "{preds}"), ("submit", "coin", "{preds}")]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_light_commands_import_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    import numpy as np
+
+    preds = tmp_path / "preds.npy"
+    np.save(preds, np.full(100, 0.5))
+    words = [argument.format(preds=preds) for argument in arguments]
+    script = (
+        "import sys; from kit import cli; sys.argv = ['kit', *sys.argv[1:]]\n"
+        "try: cli.main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"heavy = set(sys.modules) & {HEAVY!r}\n"
+        "print('heavy:', sorted(heavy), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "heavy: []" in done.stderr
