@@ -12,11 +12,13 @@ import numpy as np
 
 from kit import readers
 from kit.errors import PredictionError
+from kit.readers import FIRST, counted, shown
 from kit.task import Array, Spec
 
-FIRST = 3  # how many places a message names
 _CHUNK_CELLS = 1_000_000
+_Read = tuple[Array, Array | None, list[str]]  # predictions, cells whose fault has been told (None: none), faults
 _SUM_TOLERANCE = 0.01  # what ten float16 probabilities may be off
+_NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[iI]nf(inity)?|INF)$"
 
 
 def read(source: Any, spec: Spec) -> Array:
@@ -26,10 +28,18 @@ def read(source: Any, spec: Spec) -> Array:
         DataFrame or Arrow table with the columns of a csv.
     Raises PredictionError with all the faults of the source.
     """
-    name, array, faults = _load(source, spec)
-    if array is not None:
-        faults += value_faults(array, spec)
-    if faults or array is None:
+    if isinstance(source, str | Path):
+        path = Path(source)
+        name = shown(path.name or path)
+        try:
+            array, told, faults = _from_file(path, spec)
+        except OSError as error:
+            raise PredictionError(name, [f"it cannot be read: {error.strerror or error}."]) from error
+    else:
+        name = "predictions"
+        array, told, faults = _from_memory(source, spec, name)
+    faults += value_faults(array, spec, told)
+    if faults:
         raise PredictionError(name, faults)
     return array
 
@@ -48,204 +58,241 @@ def chunks(array: Array) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, len(array), step))
 
 
-def _load(source: Any, spec: Spec) -> tuple[str, Array | None, list[str]]:
-    """(name, array or None, faults so far)"""
-    if isinstance(source, str | Path):
-        path = Path(source)
-        match readers.kind_of(path):
-            case ".npy":
-                return path.name, _shaped(readers.read_npy(path, spec), spec), []
-            case ".npz":
-                return path.name, _shaped(readers.read_npz(path, spec), spec), []
-            case ".parquet":
-                return path.name, *from_table(readers.read_parquet(path, spec), spec)
-            case _:
-                table, faults = readers.read_csv(path, spec)
-                array, more = from_table(table, spec)
-                return path.name, array, faults + more
-    name = "predictions"
-    if hasattr(source, "columns") or hasattr(source, "column_names"):
-        import pyarrow as pa
+def _from_file(path: Path, spec: Spec) -> _Read:
+    match readers.kind_of(path):
+        case ".npy":
+            return _shaped(readers.read_npy(path, spec), spec), None, []
+        case ".npz":
+            return _shaped(readers.read_npz(path, spec), spec), None, []
+        case ".parquet":
+            return from_table(readers.read_parquet(path, spec), spec)
+        case _:
+            table, ragged = readers.read_csv(path, spec)
+            array, told, faults = from_table(table, spec)
+            return array, told, ragged + faults
 
-        table = pa.table(source)
-        if sorted(table.column_names) not in [sorted(known) for known in readers.headers(spec)]:
-            raise PredictionError(name, readers.column_faults(table.column_names, spec))
-        return name, *from_table(table, spec)
+
+def _from_memory(source: Any, spec: Spec, name: str) -> _Read:
+    if hasattr(source, "columns") or hasattr(source, "column_names"):
+        return from_table(_table(source, spec, name), spec)
     if hasattr(source, "detach"):  # a torch tensor, wherever it lives and whatever its precision
-        source = source.detach().float().cpu().numpy()
-    array = np.asarray(source)
+        source = source.detach().cpu()
+        source = source.float() if source.is_floating_point() and source.element_size() < 4 else source
+    if isinstance(source, np.ma.MaskedArray):
+        source = np.ma.filled(source.astype(np.float64), np.nan)
+    try:
+        array = np.asarray(source)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise PredictionError(name, [f"this is no array of numbers: {shown(error, 200)}."]) from error
     if faults := readers.header_faults(array.shape, array.dtype, spec):
         raise PredictionError(name, faults)
-    return name, _shaped(array, spec), []
+    return _shaped(array, spec), None, []
+
+
+def _table(source: Any, spec: Spec, name: str) -> Any:
+    """A pyarrow Table of a DataFrame of pandas or polars, without the row numbers of pandas."""
+    import pyarrow as pa
+
+    try:
+        table = pa.table(source)
+    except pa.ArrowException:  # numbers and text in one column: once all of it is text, the faulty cells can be named
+        table = pa.table({str(column): list(map(str, source[column])) for column in source.columns})
+    except (ValueError, TypeError) as error:
+        faults = readers.column_faults([str(column) for column in getattr(source, "columns", ())], spec)
+        raise PredictionError(name, faults or [f"this table cannot be read: {shown(error, 200)}."]) from error
+    names = readers.without_index(table.column_names)
+    if faults := readers.column_faults(names, spec):
+        raise PredictionError(name, faults)
+    return table.select(names)
 
 
 def _shaped(array: Array, spec: Spec) -> Array:
     """One column may come as (n, 1); labels become int32 where they are whole numbers."""
     array = array.reshape(len(spec.ids)) if array.shape == (len(spec.ids), 1) else array
-    is_label = spec.kind == "class" and array.ndim == 1
-    if is_label and bool(np.isfinite(array).all()) and bool((array == np.rint(array)).all()):
-        return np.clip(array, -1, len(spec.columns)).astype(np.int32)
+    if spec.kind == "class" and array.ndim == 1:
+        array = array.astype(np.float64)
+        if bool((array == np.rint(array)).all()) and bool(np.isfinite(array).all()):
+            return np.clip(array, -1, len(spec.columns)).astype(np.int32)
     return array
 
 
-def from_table(table: Any, spec: Spec) -> tuple[Array | None, list[str]]:
-    """Put a pyarrow Table in the order of the Spec; (array, faults), the array with what rows could be placed."""
-    import pyarrow as pa
-
-    names = table.column_names
-    if spec.cell and set(names) == set(spec.cell):
-        return _from_cells(table, spec)
-    known = _as_text(pa.array(spec.ids))
-    place, faults = _places(table["id"], known, None)
-    if "label" in names and spec.kind == "class":
-        values, more = _as_labels(table["label"], spec)
-        labels = np.zeros(spec.shapes[0], np.int32)
-        _put(labels, place, values)
-        return labels, faults + more
-    array = np.zeros((len(spec.ids), len(spec.columns)))
-    for number, column in enumerate(spec.columns):
-        try:
-            values = _as_floats(table[column])
-        except (pa.ArrowException, ValueError):
-            faults.append(f"column {column} holds {table[column].type}; numbers are wanted.")
-            return None, faults
-        _put(array[:, number], place, values)
-    return array.reshape(spec.shape), faults
-
-
-def _from_cells(table: Any, spec: Spec) -> tuple[Array | None, list[str]]:
-    """A table with one line a cell, its ids written `<row id>_<column>`."""
+def from_table(table: Any, spec: Spec) -> _Read:
+    """Put a pyarrow Table in the order of the Spec; cells that are missing or no numbers are NaN, and told."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    rows = pa.array(np.repeat(spec.ids.astype(str), len(spec.columns)))
-    columns = pa.array(np.tile(np.asarray(spec.columns), len(spec.ids)))
-    required = None if spec.required is None else spec.required.ravel()
-    place, faults = _places(table[spec.cell[0]], pc.binary_join_element_wise(rows, columns, "_"), required)  # type: ignore[index]
-    array = np.full(len(rows), np.nan)
-    if required is None:  # cells that are not given are named once, as missing ids
-        array[:] = 0
-    else:
-        array[required] = 0
-    _put(array, place, _as_floats(table[spec.cell[1]]))  # type: ignore[index]
-    return array.reshape(spec.shape), faults
-
-
-def _as_text(column: Any) -> Any:
-    import pyarrow as pa
-
-    return column.cast(pa.string())
-
-
-def _as_floats(column: Any) -> Array:
-    import pyarrow as pa
-
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        # only after a fault has been found already: keep what can be read, so that the other faults are found too
-        return np.array([_float_or_zero(cell) for cell in column.to_pylist()])
-    return column.cast(pa.float64()).to_numpy()
-
-
-def _float_or_zero(cell: str) -> float:
+    rows, needed = pa.array(spec.ids).cast(pa.string()), None
+    id_column, columns, shape, read_cells = "id", list(spec.columns), spec.shape, _numbers
+    if spec.cell and set(table.column_names) == set(spec.cell):  # one line a cell, its id `<row id>_<column>`
+        of_row = pa.array(np.repeat(np.arange(len(rows)), len(columns)))
+        rows = pc.binary_join_element_wise(rows.take(of_row), pa.array(columns * len(rows), pa.string()), "_")
+        needed = None if spec.required is None else spec.required.ravel()
+        id_column, columns = spec.cell[0], [spec.cell[1]]
+    elif spec.kind == "class" and set(table.column_names) == {"id", "label"}:
+        columns, shape, read_cells = ["label"], (len(rows),), _labels
     try:
-        return float(cell)
-    except ValueError:
-        return np.nan if cell in readers._NULLS else 0.0
+        ids = _text(table[id_column].combine_chunks())
+    except pa.ArrowException:
+        fault = f"column {id_column} holds {shown(table[id_column].type)}; text or whole numbers are wanted."
+        return np.full(shape, np.nan), np.ones(shape, bool), [fault]
+    place, faults = _places(ids, rows, needed)
+    known = slice(None) if place is None else place >= 0
+    target = slice(None) if place is None else place[known]
+    array, told = np.full((len(rows), len(columns)), np.nan), np.ones((len(rows), len(columns)), bool)
+    for number, column in enumerate(columns):
+        values, unreadable, more = read_cells(table[column].combine_chunks(), ids, column, spec)
+        array[target, number], told[target, number] = values[known], unreadable[known]
+        faults += more
+    return _shaped(array.reshape(shape), spec), told.reshape(shape), faults
 
 
-def _as_labels(column: Any, spec: Spec) -> tuple[Array, list[str]]:
-    """Class indices of a label column that holds class names, or numbers that spell them."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    text = _as_text(column)
-    if pa.types.is_floating(column.type) or bool(pc.any(pc.ends_with(text, ".0")).as_py()):
-        text = pc.replace_substring_regex(text, r"\.0+$", "")
-    index = pc.index_in(text, value_set=pa.array(spec.columns))
-    unknown = pc.is_null(index).combine_chunks() if index.num_chunks != 1 else pc.is_null(index.chunk(0))
-    faults = []
-    if n := pc.sum(unknown).as_py():
-        sample = [repr(cell)[:40] for cell in pc.unique(column.filter(unknown)).slice(0, FIRST).to_pylist()]
-        wanted = f"{spec.columns[0]}..{spec.columns[-1]}"
-        faults.append(f"{n:,} labels are none of {wanted}: {', '.join(sample)}.")
-    return pc.fill_null(index, 0).to_numpy(), faults
-
-
-def _places(ids: Any, known: Any, required: Array | None) -> tuple[Array | None, list[str]]:
+def _places(ids: Any, known: Any, needed: Array | None) -> tuple[Array | None, list[str]]:
     """Where each line belongs: (n_lines,) places with -1 for unknown ids, or None where the order is right already."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    ids = _as_text(ids)
-    ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
     if ids.equals(known):
         return None, []
     place = pc.fill_null(pc.index_in(ids, value_set=known), -1).to_numpy(zero_copy_only=False)
     times = np.bincount(place[place >= 0], minlength=len(known))
+    absent = (times == 0) if needed is None else (times == 0) & needed
     faults = []
-    missing = np.flatnonzero((times == 0) if required is None else (times == 0) & required)
-    for what, rows, source in (
-        ("ids are missing", missing, known),
-        ("ids are given more than once", np.flatnonzero(times > 1), known),
-        ("ids are unknown", np.flatnonzero(place < 0), ids),
+    for one, many, rows, source in (
+        ("id is missing", "ids are missing", np.flatnonzero(absent), known),
+        ("id is given more than once", "ids are given more than once", np.flatnonzero(times > 1), known),
+        ("line has an unknown id", "lines have an unknown id", np.flatnonzero(place < 0), ids),
     ):
         if len(rows):
-            some = [str(source[int(row)].as_py())[:60] for row in rows[:FIRST]]
-            faults.append(f"{len(rows):,} {what}: {_listed(some, len(rows))}.")
+            faults.append(counted(len(rows), one, many, [shown(source[int(row)]) for row in rows[:FIRST]]))
     return place, faults
 
 
-def _put(array: Array, place: Array | None, values: Array) -> None:
-    if place is None:
-        array[:] = values
-    else:
-        array[place[place >= 0]] = values[place >= 0]
+def _numbers(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Array, list[str]]:
+    """A column's values as float64, which of its cells cannot be read, and the fault that says so."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        return cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.zeros(len(cells), bool), []
+    except pa.ArrowException:
+        values = np.full(len(cells), np.nan)
+    try:
+        text = pc.utf8_trim_whitespace(_text(cells))
+    except pa.ArrowException:
+        fault = f"column {shown(column, 40)} holds {shown(cells.type)}; numbers are wanted."
+        return values, np.ones(len(cells), bool), [fault]
+    number = _true(pc.match_substring_regex(text, _NUMBER))
+    values[number] = text.filter(pa.array(number)).cast(pa.float64()).to_numpy()
+    one, many = (
+        f"cell of column {shown(column, 40)} is no number",
+        f"cells of column {shown(column, 40)} are no numbers",
+    )
+    return values, *_unreadable(~number & ~_empty(text), text, ids, one, many)
 
 
-def _listed(some: list[str], total: int) -> str:
-    shown = ", ".join(repr(word)[1:-1] for word in some)
-    return f"{shown}, ..." if total > len(some) else shown
+def _labels(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Array, list[str]]:
+    """Class indices of a column of class names, or of plain indices where no class has a number for a name."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cells = cells.cast(pa.int8()) if pa.types.is_boolean(cells.type) else cells
+    try:
+        text = pc.utf8_trim_whitespace(_text(cells))
+    except pa.ArrowException:
+        fault = f"column {column} holds {shown(cells.type)}; class names are wanted."
+        return np.full(len(cells), np.nan), np.ones(len(cells), bool), [fault]
+    names = list(spec.columns)
+    index = pc.index_in(text, value_set=pa.array(names, pa.string()))
+    if index.null_count:
+        numbers = names if any(name.isdigit() for name in names) else [str(number) for number in range(len(names))]
+        whole = pc.replace_substring_regex(text, r"^(\d+)\.0*$", r"\1")
+        index = pc.coalesce(index, pc.index_in(whole, value_set=pa.array(numbers, pa.string())))
+    values = index.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    wanted = readers.short(names)
+    one, many = f"label is none of {wanted}", f"labels are none of {wanted}"
+    return values, *_unreadable(np.isnan(values) & ~_empty(text), text, ids, one, many)
 
 
-def value_faults(array: Array, spec: Spec) -> list[str]:
-    """What is wrong with the values of predictions that have the right shape, with counts and the first few places."""
+def _text(cells: Any) -> Any:
+    """The cells as text; ArrowException where they are none, or not in UTF-8: parquet's readers do not check that."""
+    import pyarrow as pa
+
+    text = cells.cast(pa.string())
+    text.validate(full=True)
+    return text
+
+
+def _unreadable(cells: Array, text: Any, ids: Any, one: str, many: str) -> tuple[Array, list[str]]:
+    rows = np.flatnonzero(cells)
+    places = [f"{str(text[int(row)])[:40]!r} (id {shown(ids[int(row)])})" for row in rows[:FIRST]]
+    return cells, [counted(len(rows), one, many, places)] if len(rows) else []
+
+
+def _empty(text: Any) -> Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return _true(pc.is_in(text, value_set=pa.array([*readers.NULLS, None], pa.string())))
+
+
+def _true(mask: Any) -> Array:
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
+
+
+def value_faults(array: Array, spec: Spec, told: Array | None = None) -> list[str]:
+    """What is wrong with the values of predictions that have the right shape, with counts and the first few places.
+
+    told: bool, the shape of the predictions; cells whose fault has been told already.
+    """
     is_label = spec.kind == "class" and array.ndim == 1
-    checks = {"not_finite": "cells are not finite (NaN or infinite) but must be"}
-    if is_label:
-        checks["outside"] = f"labels are not whole numbers from 0 to {len(spec.columns) - 1}"
-    elif spec.kind in ("class", "probability"):
-        checks["outside"] = "probabilities lie outside 0..1"
-    if spec.kind == "class" and not is_label:
-        checks["sums"] = "rows of probabilities do not add up to 1"
-    found: dict[str, int] = dict.fromkeys(checks, 0)
-    places: dict[str, list[str]] = {check: [] for check in checks}
+    last = len(spec.columns) - 1
+    words = {
+        "not finite": (
+            "cell is not finite",
+            "cells are not finite",
+            " (NaN, empty, infinite, or too large for float32)",
+        ),
+        "label": (f"label is no whole number from 0 to {last}", f"labels are no whole numbers from 0 to {last}", ""),
+        "outside": ("probability lies outside 0..1", "probabilities lie outside 0..1", ""),
+        "sum": ("row of probabilities does not add up to 1", "rows of probabilities do not add up to 1", ""),
+    }
+    found = dict.fromkeys(words, 0)
+    places: dict[str, list[str]] = {check: [] for check in words}
     for rows in chunks(array):
-        for check, bad in _bad_cells(canonical(array[rows]), spec, rows, is_label).items():
-            found[check] += int(bad.sum())
-            for where in np.argwhere(bad)[: FIRST - len(places[check])]:
-                places[check].append(_place(where, rows.start, spec))
+        chunk = np.asarray(array[rows]) if is_label else canonical(np.asarray(array[rows]))
+        for check, bad in _bad_cells(chunk, spec, rows, is_label, None if told is None else told[rows]):
+            if n := int(np.count_nonzero(bad)):
+                found[check] += n
+                few = np.argwhere(bad)[: FIRST - len(places[check])] if len(places[check]) < FIRST else ()
+                places[check] += [_place(where, rows.start, spec) for where in few]
     return [
-        f"{found[check]:,} {words}: {_listed(places[check], found[check])}."
-        for check, words in checks.items()
+        counted(found[check], one + more, many + more, places[check])
+        for check, (one, many, more) in words.items()
         if found[check]
     ]
 
 
-def _bad_cells(chunk: Array, spec: Spec, rows: slice, is_label: bool) -> dict[str, Array]:
-    bad = {"not_finite": ~np.isfinite(chunk)}
+def _bad_cells(
+    chunk: Array, spec: Spec, rows: slice, is_label: bool, told: Array | None
+) -> Iterator[tuple[str, Array]]:
+    """(check, which cells or rows fail it)"""
+    finite = np.isfinite(chunk)
+    missing = ~finite
     if spec.required is not None:
-        bad["not_finite"] &= spec.required[rows]
+        missing &= spec.required[rows].any(axis=1) if is_label and spec.required.ndim == 2 else spec.required[rows]
+    yield "not finite", missing if told is None else missing & ~told
     if is_label:
-        bad["outside"] = np.isfinite(chunk) & ((chunk < 0) | (chunk >= len(spec.columns)) | (chunk != np.rint(chunk)))
-    elif spec.kind in ("class", "probability"):
-        bad["outside"] = np.isfinite(chunk) & ((chunk < 0) | (chunk > 1))
-    if spec.kind == "class" and not is_label:
-        total = chunk.sum(axis=1, dtype=np.float64)
-        whole = ~(bad["not_finite"] | bad["outside"]).any(axis=1)
-        bad["sums"] = whole & (np.abs(total - 1) > _SUM_TOLERANCE)
-    return bad
+        yield "label", finite & ((chunk < 0) | (chunk >= len(spec.columns)) | (chunk != np.rint(chunk)))
+    elif spec.kind != "value":
+        inside = (chunk >= 0) & (chunk <= 1)
+        yield "outside", finite & ~inside
+        if spec.kind == "class":
+            total = chunk.sum(axis=1, dtype=np.float64)
+            yield "sum", inside.all(axis=1) & (np.abs(total - 1) > _SUM_TOLERANCE)
 
 
 def _place(where: Array, start: int, spec: Spec) -> str:
     row = spec.ids[start + int(where[0])]
-    return f"id {row}" if len(where) == 1 else f"id {row} column {spec.columns[int(where[1])]}"
+    name = f"id {shown(row.decode() if isinstance(row, bytes) else row)}"
+    return name if len(where) == 1 else f"{name} column {shown(spec.columns[int(where[1])], 40)}"

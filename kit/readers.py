@@ -7,9 +7,15 @@ compressed file is never unpacked beyond what a submission can need.
 import csv
 import gzip
 import io
+import re
 import stat
+import struct
+import tokenize
+import warnings
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,242 +26,274 @@ from kit.errors import PredictionError
 from kit.task import Array, Spec
 
 FORMATS = (".npy", ".npz", ".csv", ".csv.gz", ".parquet")
-_NULLS = ["", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "#N/A"]
-_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$|^\s*[+-]?([iI]nf(inity)?|INF)\s*$"
+FIRST = 3  # how many places a message names
+NULLS = ["", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "#N/A"]
+_HEADER_BYTES = 16_384  # of a .npy file; numpy itself refuses longer ones, but only once it has read them
+_MOST_RAGGED = 100_000  # lines of a csv with too many or too few cells, before it is given up
+_NPY_ERRORS = (ValueError, TypeError, LookupError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
+_ZIP_ERRORS = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, struct.error)
+
+
+def shown(word: object, longest: int = 60) -> str:
+    """A word from a submission, fit for a terminal: no control characters, blanks at its ends visible, not too long."""
+    text = str(word) if len(str(word)) <= longest else str(word)[:longest] + "..."
+    return text if text and text.isprintable() and text == text.strip() else repr(text)
+
+
+def counted(n: int, one: str, many: str, places: Sequence[str]) -> str:
+    """A fault with its count and the first few places: `2 ids are missing: toss1, toss7.`"""
+    more = f" and {n - len(places):,} more" if n > len(places) else ""
+    return f"{n:,} {one if n == 1 else many}: {', '.join(places)}{more}."
+
+
+def refused(path: Path, *faults: str) -> PredictionError:
+    return PredictionError(shown(path.name or path), faults)
 
 
 def kind_of(path: Path) -> str:
     """The format, by the file's ending; refuses what is no readable file at all."""
-    if not path.exists():
-        raise PredictionError(path.name, [f"there is no such file: {path}"])
-    mode = path.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise PredictionError(path.name, ["this is a folder; give the file with the predictions."])
-    if not stat.S_ISREG(mode):
-        raise PredictionError(path.name, ["this is no ordinary file (a pipe or a device); give a file."])
-    if path.stat().st_size == 0:
-        raise PredictionError(path.name, ["the file is empty."])
-    for ending in FORMATS:
-        if path.name.lower().endswith(ending):
-            return ending
-    raise PredictionError(path.name, [f"unknown format; a submission ends in {', '.join(FORMATS)}."])
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise refused(path, f"there is no such file: {shown(path, 200)}") from None
+    except ValueError as error:  # a NUL in the name
+        raise refused(path, f"there can be no such file: {error}.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise refused(path, "this is a folder; give the file with the predictions.")
+    if not stat.S_ISREG(status.st_mode):
+        raise refused(path, "this is no ordinary file (a pipe or a device); give a file.")
+    ending = next((ending for ending in FORMATS if path.name.lower().endswith(ending)), None)
+    if ending is None:
+        raise refused(path, f"unknown format; a submission ends in {', '.join(FORMATS)}.")
+    if status.st_size == 0:
+        raise refused(path, "the file is empty.")
+    return ending
 
 
 def read_npy(path: Path, spec: Spec) -> Array:
     """The array of a .npy file, memory-mapped."""
     with path.open("rb") as file:
-        shape, dtype, fortran = _npy_header(file, path.name)
-        _check_header(path.name, shape, dtype, spec)
-        start = file.tell()
-        held = path.stat().st_size - start
+        shape, dtype, order, start = _npy_header(io.BytesIO(file.read(_HEADER_BYTES)), path, spec)
+        held = file.seek(0, io.SEEK_END) - start
     wanted = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if held != wanted:
         state = "cut short" if held < wanted else "longer than it says"
-        raise PredictionError(
-            path.name, [f"the file is {state}: its header promises {wanted:,} bytes, it has {held:,}."]
-        )
-    return np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape, order="F" if fortran else "C")
+        raise refused(path, f"the file is {state}: its header promises {wanted:,} bytes of data, it has {held:,}.")
+    return np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape, order=order)
 
 
 def read_npz(path: Path, spec: Spec) -> Array:
-    """The one array of a .npz file; its header is read before anything is unpacked."""
-    with _unpacking(path.name), zipfile.ZipFile(path) as archive:
-        members = archive.namelist()
+    """The one array of a .npz file; its header is read before the rest is unpacked."""
+    with path.open("rb") as opened, _unpacking(path), zipfile.ZipFile(opened) as archive:
+        members = archive.infolist()
         if len(members) != 1:
-            raise PredictionError(
-                path.name, [f"it holds {len(members)} arrays; one is wanted: np.savez(path, predictions)."]
-            )
+            raise refused(path, f"it holds {len(members)} arrays; one is wanted: np.savez(path, predictions).")
+        if members[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others unpack without bounds
+            raise refused(path, "it is packed in a way numpy never does; write it with np.savez(path, predictions).")
         with archive.open(members[0]) as file:
-            shape, dtype, fortran = _npy_header(file, path.name)
-            _check_header(path.name, shape, dtype, spec)
+            head = file.read(_HEADER_BYTES)
+            shape, dtype, order, start = _npy_header(io.BytesIO(head), path, spec)
             wanted = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-            data = file.read(wanted + 1)
+            data = head[start:] + file.read(max(0, start + wanted + 1 - len(head)))
     if len(data) != wanted:
-        raise PredictionError(
-            path.name, [f"the array's header promises {wanted:,} bytes; the file holds another number."]
-        )
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+        held = "fewer" if len(data) < wanted else "more"
+        raise refused(path, f"its header promises {wanted:,} bytes of data, it has {held}.")
+    return np.frombuffer(data, dtype).reshape(shape, order=order)
 
 
-def _npy_header(file: Any, name: str) -> tuple[tuple[int, ...], np.dtype[Any], bool]:
+def _npy_header(head: BinaryIO, path: Path, spec: Spec) -> tuple[tuple[int, ...], np.dtype[Any], Any, int]:
+    """(shape, dtype, "F" or "C", where the data starts), once they fit the Spec."""
     try:
-        version = np.lib.format.read_magic(file)
+        version = np.lib.format.read_magic(head)
+        if version not in ((1, 0), (2, 0), (3, 0)):
+            raise ValueError(f"npy version {version}")
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-    except (ValueError, TypeError, SyntaxError, EOFError, OverflowError, RecursionError, MemoryError) as error:
-        raise PredictionError(
-            name, ["this is no readable npy file; write it with np.save(path, predictions)."]
-        ) from error
-    return shape, dtype, fortran
-
-
-def _check_header(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], spec: Spec) -> None:
+        with warnings.catch_warnings(action="ignore"):  # about headers of Python 2, and odd escapes in them
+            shape, fortran, dtype = read(head)
+        if len(shape) > 32 or not all(0 <= n < 2**63 for n in shape):
+            raise ValueError("impossible shape")
+    except _NPY_ERRORS as error:
+        raise refused(path, "this is no readable npy file; write it with np.save(path, predictions).") from error
     if faults := header_faults(shape, dtype, spec):
-        raise PredictionError(name, faults)
+        raise refused(path, *faults)
+    return shape, dtype, "F" if fortran else "C", head.tell()
 
 
 def header_faults(shape: tuple[int, ...], dtype: np.dtype[Any], spec: Spec) -> list[str]:
     """What is wrong with an array's type and shape, before any of its values is looked at."""
     faults = []
     if dtype.hasobject:
-        faults.append(
-            "it holds Python objects (a pickle), which are never loaded; save plain numbers, such as float32."
-        )
+        faults.append("it holds Python objects, which are never loaded; save plain numbers, such as float32.")
     elif dtype.kind not in "biuf":
-        faults.append(f"its type is {dtype}; whole or floating-point numbers are wanted.")
-    wanted = " or ".join(str(shape) for shape in spec.shapes)
-    if shape not in spec.shapes and shape != (len(spec.ids), 1):
-        if shape and shape[0] != len(spec.ids) and (shape[1:] in [good[1:] for good in spec.shapes]):
-            faults.append(f"it has {shape[0]:,} rows; {len(spec.ids):,} are wanted, one for each test row.")
+        faults.append(f"its type is {shown(dtype)}; whole or floating-point numbers are wanted.")
+    n_rows = len(spec.ids)
+    shapes = [*spec.shapes, (n_rows, 1)] if (n_rows,) in spec.shapes else list(spec.shapes)
+    if shape not in shapes:
+        if shape and shape[0] != n_rows and shape[1:] in [good[1:] for good in shapes]:
+            faults.append(f"it has {shape[0]:,} rows; {n_rows:,} are wanted, one for each test row.")
         else:
+            wanted = " or ".join(str(good) for good in spec.shapes)
             faults.append(f"its shape is {shape}; {wanted} is wanted, one row for each test row.")
-    elif shape == (len(spec.ids), 1) and (len(spec.ids),) not in spec.shapes:
-        faults.append(f"its shape is {shape}; {wanted} is wanted.")
     return faults
 
 
 def read_csv(path: Path, spec: Spec) -> tuple[Any, list[str]]:
-    """A pyarrow Table (ids as text, values as float64, empty cells as null) of a .csv or .csv.gz, and its faults."""
+    """A pyarrow Table of a .csv or .csv.gz, ids as text, and what lines could not be read.
+
+    The values are float64, empty ones null; all of them are text where any of them is no number.
+    """
     import pyarrow as pa
     from pyarrow import csv as arrow
 
-    text = _text(path, spec)
-    header = _header(text, path.name, spec)
-    named = {column: pa.float64() for column in header[1:]}
-    named[header[0]] = pa.string()
-    if spec.kind == "class" and header[1:] == ["label"]:
-        named["label"] = pa.string()
+    limit = _longest_text(spec)
+    packed = None if path.name.lower().endswith(".csv") else _unpacked(path, limit + 1)
+    if (path.stat().st_size if packed is None else len(packed)) > limit:
+        raise refused(path, f"it is longer than any submission can be ({limit:,} bytes).")
 
-    def read(types: dict[str, Any]) -> Any:
-        options = arrow.ConvertOptions(column_types=types, null_values=_NULLS, strings_can_be_null=False)
-        source = pa.BufferReader(text) if isinstance(text, bytes) else text
-        parse = arrow.ParseOptions(newlines_in_values=False)
-        return arrow.read_csv(source, arrow.ReadOptions(block_size=8 << 20), parse, options)
+    def opened() -> BinaryIO:
+        return path.open("rb") if packed is None else io.BytesIO(packed)
 
+    with opened() as file:
+        header = _header(file, path, spec)
+    words = {"id", spec.cell[0] if spec.cell else "id", "label" if spec.kind == "class" else "id"}
+    numbers = {column: pa.float64() for column in header if column not in words}
+    ragged: list[str] = []
+
+    def skip(row: Any) -> str:
+        ragged.append(f"{shown(row.text, 40)} ({row.actual_columns})" if len(ragged) < FIRST else "")
+        return "skip" if len(ragged) <= _MOST_RAGGED else "error"
+
+    def read(types: dict[str, Any], handler: Any = None) -> Any:
+        with opened() as file:
+            return arrow.read_csv(
+                file,
+                arrow.ReadOptions(block_size=8 << 20),
+                arrow.ParseOptions(newlines_in_values=False, invalid_row_handler=handler),
+                arrow.ConvertOptions(column_types=types, null_values=NULLS, strings_can_be_null=False),
+            )
+
+    text = dict.fromkeys(header, pa.string())
     try:
-        return read(named), []
-    except pa.ArrowInvalid as first:
+        table = read(text | numbers)
+    except pa.ArrowInvalid:
         try:
-            table = read(dict.fromkeys(header, pa.string()))
+            with opened() as file:
+                file.read().decode()
+            table = read(text, skip)
+        except UnicodeDecodeError as error:
+            raise refused(path, f"it is no text in UTF-8: byte {error.start:,} is wrong; save it as UTF-8.") from error
         except pa.ArrowInvalid as error:
-            raise PredictionError(path.name, [_arrow_words(error)]) from error
-        return _numbers(table, header, path.name, first)
+            raise refused(path, f"it cannot be read as csv: {_words(error)}.") from error
+    if table.column_names != header:
+        raise refused(path, "its first line is no plain csv header.")
+    wanted = f"other than {len(header)} cells"
+    faults = [counted(len(ragged), f"line has {wanted}", f"lines have {wanted}", ragged[:FIRST])] if ragged else []
+    return table, faults
 
 
-def _text(path: Path, spec: Spec) -> Any:
-    """The path of a plain csv, or the unpacked bytes of a compressed one; neither beyond what a submission can need."""
-    longest = max((len(str(row)) for row in spec.ids[:1000].tolist()), default=0)
-    columns = max(len(spec.columns), 1)
-    limit = (
-        1_000_000 + len(spec.ids) * columns * 64 + 2 * len(spec.ids) * (longest + 64) * (columns if spec.cell else 1)
-    )
-    too_long = (
-        f"it is longer than any submission of {len(spec.ids):,} rows and {columns} columns can be ({limit:,} bytes)."
-    )
-    if not path.name.lower().endswith(".gz"):
-        if path.stat().st_size > limit:
-            raise PredictionError(path.name, [too_long])
-        return str(path)
-    with _unpacking(path.name), gzip.open(path) as file:
-        text = file.read(limit + 1)
-    if len(text) > limit:
-        raise PredictionError(path.name, [too_long])
-    return text
-
-
-def _header(text: Any, name: str, spec: Spec) -> list[str]:
-    """The column names, checked against those that the Spec knows."""
-    file: BinaryIO = io.BytesIO(text) if isinstance(text, bytes) else open(text, "rb")  # noqa: SIM115
-    with file:
-        line = file.readline(200 + 40 * sum(len(column) + 4 for column in ("id", *spec.columns)))
-    try:
-        header = next(csv.reader([line.decode("utf-8-sig")]), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise PredictionError(name, ["its first line is no csv header in UTF-8."]) from error
-    formats = headers(spec)
-    if sorted(header) in [sorted(known) for known in formats]:
-        return next(list(known) for known in formats if sorted(known) == sorted(header))
-    raise PredictionError(name, column_faults(header, spec))
-
-
-def headers(spec: Spec) -> list[tuple[str, ...]]:
-    """The headers a table may have."""
-    known: list[tuple[str, ...]] = [("id", "label")] if spec.kind == "class" else []
-    known.append(("id", *spec.columns))
+def _longest_text(spec: Spec) -> int:
+    """Bytes that no csv of a submission exceeds: 32 a number, and what the longest id takes."""
+    longest = spec.ids.dtype.itemsize if spec.ids.dtype.kind in "US" else 20
     if spec.cell:
-        known.append(spec.cell)
-    return known
+        longest = (longest + 16 + max(map(len, spec.columns))) * len(spec.columns)
+    return 1_000_000 + len(spec.ids) * (longest + 16 + 32 * len(spec.columns))
 
 
-def column_faults(header: list[str], spec: Spec) -> list[str]:
+def _unpacked(path: Path, most: int) -> bytes:
+    with path.open("rb") as opened, _unpacking(path):
+        return gzip.GzipFile(fileobj=opened).read(most)
+
+
+def _header(file: BinaryIO, path: Path, spec: Spec) -> list[str]:
+    """The column names, once they are those of the Spec, in any order."""
+    head = file.read(200 + 40 * sum(len(column) + 4 for column in ("id", *spec.columns, *(spec.cell or ()))))
+    line, *rest = re.split(rb"[\r\n]+", head, maxsplit=1)
+    try:
+        header = next(csv.reader([line.decode("utf-8-sig")], strict=True), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise refused(path, "its first line is no csv header in UTF-8.") from error
+    if faults := column_faults(header, spec):
+        raise refused(path, *faults)
+    if not any(rest):
+        raise refused(path, "it has no lines below its header.")
+    return header
+
+
+def column_faults(header: Sequence[str], spec: Spec) -> list[str]:
     """What is wrong with a table's columns, measured against the nearest header that would do."""
-    formats = headers(spec)
-    nearest = max(formats, key=lambda known: len(set(known) & set(header)) / len(known))
-    wanted = " or ".join(_short(known) for known in formats)
-    faults = []
-    if missing := [column for column in nearest if column not in header]:
-        faults.append(f"missing columns: {_short(missing)}. Its header should be {wanted}.")
-    if extra := [column for column in header if column not in nearest]:
-        hint = " (pandas: to_csv(path, index=False))" if any(not e or e.startswith("Unnamed") for e in extra) else ""
-        faults.append(f"unknown columns: {_short(extra)}{hint}. Its header should be {wanted}.")
-    if twice := sorted({column for column in header if header.count(column) > 1}):
-        faults.append(f"columns given twice: {_short(twice)}.")
+    formats: list[tuple[str, ...]] = [("id", "label")] if spec.kind == "class" else []
+    formats += [("id", *spec.columns), *([spec.cell] if spec.cell else [])]
+    given = Counter(header)
+    nearest = max(formats, key=lambda known: (len(given.keys() & set(known)) / len(known), -len(known)))
+    missing = [column for column in nearest if column not in given]
+    extra = [column for column in given if column not in nearest]
+    twice = [column for column, times in given.items() if times > 1]
+    listed = (("missing columns", missing), ("unknown columns", extra), ("columns given more than once", twice))
+    faults = [f"{what}: {short(names)}." for what, names in listed if names]
+    if faults:
+        faults[-1] += f" The columns should be {' or '.join(short(known) for known in formats)}."
+        if mark := next((mark for mark in ";\t|" if missing and mark in "".join(header)), None):
+            faults[-1] += f" Separate them with commas, not {mark!r}."
+        if any(not column or column.startswith("Unnamed: ") for column in extra):
+            faults[-1] += " Leave the index out: to_csv(path, index=False)."
     return faults
 
 
-def _short(names: Any) -> str:
-    names = [repr(name)[1:-1][:40] or "(no name)" for name in names[:4]] + (
-        ["...", str(names[-1])[:40]] if len(names) > 4 else []
-    )
-    return ",".join(names)
+def short(names: Sequence[str]) -> str:
+    """The names, or of many the first four and the last."""
+    words = [shown(name, 40) for name in (names if len(names) < 7 else names[:4])]
+    return ",".join(words if len(names) < 7 else [*words, "...", shown(names[-1], 40)])
 
 
-def _numbers(table: Any, header: list[str], name: str, first: Exception) -> tuple[Any, list[str]]:
-    """Say which cells are no numbers, all of them, once the fast reading has refused the file."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    faults = []
-    for column in header[1:]:
-        cells = table[column]
-        number = pc.match_substring_regex(cells, _NUMBER)
-        empty = pc.is_in(cells, value_set=pa.array(_NULLS))
-        bad = pc.invert(pc.or_(number, empty)).combine_chunks()
-        if n := pc.sum(bad).as_py():
-            place = pc.index(bad, True).as_py()
-            shown = repr(str(cells[place].as_py())[:40])
-            faults.append(
-                f"{n:,} cells of column {column} are no numbers, first {shown} (id {table[header[0]][place]})."
-            )
-    return table, faults or [_arrow_words(first)]
+def without_index(names: Sequence[str]) -> list[str]:
+    """A table's columns but for the row numbers that pandas stores along with a DataFrame."""
+    return [name for name in names if not re.fullmatch(r"__index_level_\d+__", name)]
 
 
 def read_parquet(path: Path, spec: Spec) -> Any:
-    """A pyarrow Table of a parquet file; its columns and row count are checked from its footer."""
+    """A pyarrow Table of a parquet file; its columns and its size are checked from its footer.
+
+    Text is read as dictionaries, so that one long word in many rows takes its memory once.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
+    n_lines, most = len(spec.ids) * (len(spec.columns) if spec.cell else 1), 2 * _longest_text(spec)
     try:
-        file = parquet.ParquetFile(path, memory_map=True)
-        header, rows = file.schema_arrow.names, file.metadata.num_rows
-        if sorted(header) not in [sorted(known) for known in headers(spec)]:
-            raise PredictionError(path.name, column_faults(header[:10_000], spec))
-        if rows > (limit := 2 * len(spec.ids) * (len(spec.columns) if spec.cell else 1) + 1000):
-            raise PredictionError(path.name, [f"it has {rows:,} rows, more than any submission can need ({limit:,})."])
-        return file.read()
-    except (pa.ArrowException, OSError) as error:
-        raise PredictionError(path.name, [f"this is no readable parquet file: {_arrow_words(error)}"]) from error
+        with path.open("rb") as opened:
+            footer = parquet.read_metadata(opened)
+            names = without_index(footer.schema.to_arrow_schema().names)
+            if faults := column_faults(names, spec):
+                raise refused(path, *faults)
+            size = sum(footer.row_group(number).total_byte_size for number in range(footer.num_row_groups))
+            if footer.num_rows > 2 * n_lines + 1000 or size > most:
+                raise refused(path, f"{footer.num_rows:,} rows in {size:,} bytes are more than a submission can have.")
+            leaves = [footer.schema.column(number) for number in range(len(footer.schema))]
+            text = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+            table = parquet.ParquetFile(opened, read_dictionary=text).read(columns=names)
+            if sum(map(_spelled_out, table.columns)) > most:
+                raise refused(path, "its text is longer than any submission's can be.")
+            return table
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise refused(path, f"this is no readable parquet file: {_words(error)}.") from error
 
 
-def _arrow_words(error: Exception) -> str:
-    return str(error).partition("\n")[0].strip()[:300]
+def _spelled_out(column: Any) -> int:
+    """Bytes that a column of text would take, were each of its words written out."""
+    import pyarrow.compute as pc
+
+    pieces = [piece for piece in column.chunks if hasattr(piece, "dictionary")]
+    return sum(pc.sum(pc.binary_length(piece.dictionary).take(piece.indices)).as_py() or 0 for piece in pieces)
+
+
+def _words(error: Exception) -> str:
+    """The first line of a library's message, which may quote the file."""
+    return shown(str(error).partition("\n")[0].strip().rstrip(".") or type(error).__name__, 300)
 
 
 @contextmanager
-def _unpacking(name: str) -> Iterator[None]:
-    import zlib
-
+def _unpacking(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise PredictionError(name, [f"it cannot be unpacked: {error or type(error).__name__}"]) from error
+    except _ZIP_ERRORS as error:
+        raise refused(path, f"it cannot be unpacked: {_words(error)}.") from error

@@ -3,16 +3,18 @@
 Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapters 13 (percentile intervals) and 16 (tests).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from kit.task import Array
 
 RESAMPLES = 1000
 LEVEL = 0.95
-_BATCH_CELLS = 2_000_000  # counts held at once: 16 MB, however many groups there are
+_CELLS = 500_000  # counts turned to float64 at once
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,19 @@ class Comparison:
         return self.p < 1 - LEVEL
 
 
-def counts(n_groups: int, n_resamples: int = RESAMPLES, seed: int = 0) -> Iterator[Array]:
-    """Batches of (n, n_groups) float64: how often each group is drawn in a resample of n_groups with replacement."""
+@lru_cache(maxsize=2)
+def counts(n_groups: int, n_resamples: int = RESAMPLES, seed: int = 0) -> Array:
+    """(n_resamples, n_groups) uint8: how often each group is drawn in a resample of n_groups with replacement.
+
+    Kept for the next caller: all submissions to the same answers have the same resamples. A count beyond 255 has a
+    chance of less than 10^-500 (it is about Poisson with mean 1).
+    """
     rng = np.random.Generator(np.random.SFC64(seed))
-    batch = max(1, min(n_resamples, _BATCH_CELLS // max(n_groups, 1)))
-    for start in range(0, n_resamples, batch):
-        n = min(batch, n_resamples - start)
-        drawn = np.empty((n, n_groups))
-        for row in drawn:
-            row[:] = np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups)
-        yield drawn
+    drawn = np.empty((n_resamples, n_groups), np.uint8)
+    for row in drawn:
+        row[:] = np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def totals(sums: Array, groups: Array, n_resamples: int = RESAMPLES, seed: int = 0) -> Array:
@@ -56,7 +61,13 @@ def totals(sums: Array, groups: Array, n_resamples: int = RESAMPLES, seed: int =
     groups: (n_units,) whole numbers 0..n_groups-1; all units of a group are drawn together.
     """
     by_group = add_up(sums, groups)
-    return np.concatenate([drawn @ by_group for drawn in counts(len(by_group), n_resamples, seed)])
+    drawn = counts(len(by_group), n_resamples, seed)
+    step = max(1, _CELLS // max(1, len(by_group)))  # a piece that fits the processor's cache as float64
+    pieces = (drawn[at : at + step] for at in range(0, n_resamples, step))
+    with threadpool_limits(
+        1, user_api="blas"
+    ):  # so small a product is slower on many threads, far slower if others work
+        return np.concatenate([piece.astype(np.float64) @ by_group for piece in pieces])
 
 
 def add_up(rows: Array, groups: Array) -> Array:
@@ -111,10 +122,6 @@ def whole(
     value_of: (n, n_rows) weights -> (n, ...) values. cells: how many numbers it handles a resample, to bound memory.
     """
     n_groups = int(groups.max()) + 1 if len(groups) else 0
-    at_once = max(1, _BATCH_CELLS // max(1, cells))
-    pieces = (
-        drawn[start : start + at_once]
-        for drawn in counts(n_groups, n_resamples, seed)
-        for start in range(0, len(drawn), at_once)
-    )
-    return np.concatenate([value_of(piece[:, groups]) for piece in pieces])
+    drawn = counts(n_groups, n_resamples, seed)
+    step = max(1, 10 * _CELLS // max(1, cells))
+    return np.concatenate([value_of(drawn[at : at + step][:, groups]) for at in range(0, n_resamples, step)])

@@ -20,8 +20,10 @@ from kit.errors import KitError
 from kit.metrics import Metric
 from kit.task import Array, Run
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[..., Tensor]
+Inputs = Tensor | Sequence[Tensor]  # what a model's forward takes: one tensor, or several with the same rows
 DEVICES = ("cuda", "mps", "cpu")
+_POOL = 50  # batches' worth of rows, drawn at random, that are then sorted by length
 
 
 def available_devices() -> list[str]:
@@ -57,23 +59,42 @@ def autocast(device: str) -> Any:
 
 
 class Batches:
-    """Shuffled batches of tensors that stay where they are; the last one may be smaller."""
+    """Shuffled batches of tensors that stay where they are; the last one may be smaller.
 
-    def __init__(self, tensors: Sequence[Tensor], size: int) -> None:
+    padding: what fills the rows of the first tensor, (n_rows, longest), at their ends. Batches then hold rows of similar
+    length and are cut to the longest of them: little is computed for nothing.
+    """
+
+    def __init__(self, tensors: Sequence[Tensor], size: int, padding: int | None = None) -> None:
         self.tensors, self.size = tensors, size
+        self.lengths = None if padding is None else _lengths(tensors[0], padding)
 
     def __len__(self) -> int:
         return -(-len(self.tensors[0]) // self.size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         order = torch.randperm(len(self.tensors[0])).to(self.tensors[0].device)
-        for rows in order.split(self.size):
-            yield tuple(tensor[rows] for tensor in self.tensors)
+        if self.lengths is None:
+            for rows in order.split(self.size):
+                yield tuple(tensor[rows] for tensor in self.tensors)
+            return
+        pools = order.split(_POOL * self.size)
+        batches = torch.cat([pool[self.lengths[pool].argsort()] for pool in pools]).split(self.size)
+        for number in torch.randperm(len(batches)).tolist():
+            rows = batches[number]
+            inputs, *others = (tensor[rows] for tensor in self.tensors)
+            yield inputs[:, : self.lengths[rows].max()], *others
+
+
+def _lengths(x: Tensor, padding: int) -> Tensor:
+    """(n_rows,) how many values of each row come before its padding; at least 1, for a batch must have some width."""
+    places = torch.arange(1, x.shape[1] + 1, device=x.device)
+    return ((x != padding) * places).amax(dim=1).clamp(min=1)
 
 
 def fit(
     model: nn.Module,
-    x: Tensor,
+    x: Inputs,
     y: Tensor,
     run: Run,
     *,
@@ -86,33 +107,41 @@ def fit(
     augment: Callable[[Tensor], Tensor] | None = None,
     average: float | None = None,
     clip: float | None = None,
-    valid: float = 0.0,
+    weights: Tensor | None = None,
+    valid: float | Tensor = 0.0,
     metric: Metric | None = None,
     patience: int | None = None,
     images: bool = False,
+    padding: int | None = None,
 ) -> nn.Module:
     """Train a model with AdamW and return it with its best weights, ready to predict.
 
-    x, y: (n_rows, ...) inputs and targets, on the cpu. loss: (outputs, targets) -> mean loss.
+    x, y: (n_rows, ...) inputs and targets, on the cpu. loss: (outputs, targets) -> mean loss, or (outputs, targets,
+    weights) where `weights`, (n_rows, ...), are given.
     epochs: unless `run.epochs` says otherwise. warm_up: share of the steps in which the learning rate rises.
-    augment: changes a batch of inputs. average: momentum of the moving average of the weights that is kept instead.
-    clip: largest norm of the gradient. valid: share of the rows held out; `metric` over them picks the best epoch, and
-    training stops when that many epochs (`patience`) bring no better. images: inputs are (n, channels, height, width).
+    augment: changes a batch of the first inputs. average: momentum of the moving average of the weights, which is kept
+    instead.
+    clip: largest norm of the gradient. valid: share of the rows held out, or (n_rows,) bool, which ones; `metric` over
+    them picks the best epoch, and training stops when that many epochs (`patience`) bring no better.
+    images: the model works on (n, channels, height, width).
+    padding: the value at the ends of rows that are shorter than others (see `Batches`).
     """
     epochs = run.epochs or epochs
     layout = torch.channels_last if images else torch.contiguous_format
     model = model.to(run.device).to(memory_format=layout)
-    held_out, kept = _split(len(x), valid)
-    batches = Batches([x[kept].to(run.device), y[kept].to(run.device)], batch_size)
+    inputs = _listed(x)
+    held_out, kept = _split(len(y), valid)
+    tensors = [*inputs, y] if weights is None else [*inputs, y, weights]
+    batches = Batches([tensor[kept].to(run.device) for tensor in tensors], batch_size, padding)
     fused = run.device != "mps"
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay, fused=fused)
 
-    def step(engine: Engine, batch: tuple[Tensor, Tensor]) -> Tensor:
-        inputs, targets = batch
-        inputs = augment(inputs) if augment else inputs
+    def step(engine: Engine, batch: tuple[Tensor, ...]) -> Tensor:
+        first, *others = batch[: len(inputs)]
+        first = augment(first) if augment else first
         with autocast(run.device):
-            outputs = model(inputs.contiguous(memory_format=layout))
-        value = loss(outputs.float(), targets)
+            outputs = model(*_laid_out([first, *others], layout))
+        value = loss(outputs.float(), *batch[len(inputs) :])
         optimizer.zero_grad()
         value.backward()
         if clip:
@@ -131,31 +160,50 @@ def fit(
         best = keeper.ema_model
     log = _Log(trainer, optimizer, run, epochs, len(batches))
     if len(held_out) and metric is not None:
-        _validate(trainer, best, x[held_out], y[held_out], run, metric, patience, images, log)
-    render.model_summary(_layers(model, batches.tensors[0][:2].contiguous(memory_format=layout)), run.device)
+        seen = x[held_out] if isinstance(x, Tensor) else [tensor[held_out] for tensor in x]
+        _validate(trainer, best, seen, y[held_out], run, metric, patience, images, padding, log)
+    sample = [tensor[:2] for tensor in batches.tensors[: len(inputs)]]
+    render.model_summary(_layers(model, _laid_out(sample, layout)), run.device)
     with log:
         trainer.run(batches, max_epochs=epochs)
-    weights = run.folder / "best.pt"
-    if weights.is_file():
-        best.load_state_dict(torch.load(weights, map_location=run.device, weights_only=True))
+    best_weights = run.folder / "best.pt"
+    if best_weights.is_file():
+        best.load_state_dict(torch.load(best_weights, map_location=run.device, weights_only=True))
     return best
 
 
-def predict(model: nn.Module, x: Tensor, run: Run, *, batch_size: int = 1000, images: bool = False) -> Tensor:
-    """(n_rows, ...) float32 outputs on the cpu, in the order of x."""
+def predict(
+    model: nn.Module, x: Inputs, run: Run, *, batch_size: int = 1000, images: bool = False, padding: int | None = None
+) -> Tensor:
+    """(n_rows, ...) float32 outputs on the cpu, in the order of x. padding: as for `fit`."""
+    if padding is not None and isinstance(x, Tensor):
+        lengths, order = _lengths(x, padding).sort(stable=True)
+        parts = zip(x[order].split(batch_size), lengths.split(batch_size), strict=True)
+        outputs = [predict(model, rows[:, : longest[-1]], run, batch_size=batch_size) for rows, longest in parts]
+        return torch.cat(outputs)[order.argsort()]
     layout = torch.channels_last if images else torch.contiguous_format
     was_training = model.training
     model.eval()
     with torch.inference_mode(), autocast(run.device):
-        parts = [
-            model(part.to(run.device).contiguous(memory_format=layout)).float().cpu() for part in x.split(batch_size)
-        ]
+        pieces = zip(*(tensor.split(batch_size) for tensor in _listed(x)), strict=True)
+        found = [model(*_laid_out([part.to(run.device) for part in piece], layout)).float().cpu() for piece in pieces]
     model.train(was_training)
-    return torch.cat(parts)
+    return torch.cat(found)
 
 
-def _split(n_rows: int, share: float) -> tuple[Tensor, Tensor]:
-    """(rows held out, rows trained on), at random."""
+def _listed(x: Inputs) -> list[Tensor]:
+    return [x] if isinstance(x, Tensor) else list(x)
+
+
+def _laid_out(inputs: Sequence[Tensor], layout: torch.memory_format) -> list[Tensor]:
+    """The inputs as they lie best in memory: images, which have four dimensions, in `layout`."""
+    return [part.contiguous(memory_format=layout) if part.ndim == 4 else part for part in inputs]
+
+
+def _split(n_rows: int, share: float | Tensor) -> tuple[Tensor, Tensor]:
+    """(rows held out, rows trained on): a share of them at random, or those that a mask names."""
+    if isinstance(share, Tensor):
+        return share.nonzero().squeeze(1), (~share).nonzero().squeeze(1)
     order = torch.randperm(n_rows)
     cut = round(n_rows * share)
     return order[:cut], order[cut:].sort().values
@@ -164,19 +212,20 @@ def _split(n_rows: int, share: float) -> tuple[Tensor, Tensor]:
 def _validate(
     trainer: Engine,
     model: nn.Module,
-    x: Tensor,
+    x: Inputs,
     y: Tensor,
     run: Run,
     metric: Metric,
     patience: int | None,
     images: bool,
+    padding: int | None,
     log: "_Log",
 ) -> None:
     """After each epoch: measure, keep the best weights in `run.folder`, stop when it no longer gets better."""
     sign = 1 if metric.higher_is_better else -1
 
     def measure(engine: Engine, batch: Any) -> dict[str, float]:
-        outputs = predict(model, x, run, images=images)
+        outputs = predict(model, x, run, images=images, padding=padding)
         return {metric.name: float(metric.value(metric.rows(_with_nan(y), outputs.numpy()).sum(axis=0)))}
 
     judge = Engine(measure)
@@ -241,7 +290,7 @@ class _Log:
         self.bar.epoch(engine.state.epoch, value, self.metrics)
 
 
-def _layers(model: nn.Module, sample: Tensor) -> list[tuple[str, tuple[int, ...], int]]:
+def _layers(model: nn.Module, sample: Sequence[Tensor]) -> list[tuple[str, tuple[int, ...], int]]:
     """(layer, output shape of one row, parameters) of each layer without parts of its own, in the order they run."""
     rows: list[tuple[str, tuple[int, ...], int]] = []
 
@@ -254,7 +303,7 @@ def _layers(model: nn.Module, sample: Tensor) -> list[tuple[str, tuple[int, ...]
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        model(sample)
+        model(*sample)
     model.train(was_training)
     for hook in hooks:
         hook.remove()

@@ -14,17 +14,18 @@ def replicates(sums: Array, metric: metrics.Metric, groups: Array | None = None,
 
 
 def test_counts_are_resamples_of_the_groups() -> None:
-    drawn = np.concatenate(list(statistics.counts(50, 400, seed=1)))
+    drawn = statistics.counts(50, 400, seed=1)
     assert drawn.shape == (400, 50)
     assert (drawn.sum(axis=1) == 50).all()
     # each count is binomial (50, 1/50): mean 1, variance 1 - 1/50
     assert drawn.var() == pytest.approx(1 - 1 / 50, rel=0.05)
 
 
-def test_the_same_seed_gives_the_same_resamples_however_they_are_batched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_seed_gives_the_same_resamples_however_they_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
     sums = np.random.default_rng(0).random((30, 2))
     once = statistics.totals(sums, np.arange(30), 100, seed=7)
-    monkeypatch.setattr(statistics, "_BATCH_CELLS", 90)
+    statistics.counts.cache_clear()
+    monkeypatch.setattr(statistics, "_CELLS", 90)
     assert np.allclose(statistics.totals(sums, np.arange(30), 100, seed=7), once, rtol=1e-14)
     assert not np.allclose(statistics.totals(sums, np.arange(30), 100, seed=8), once)
 

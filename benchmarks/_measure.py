@@ -1,0 +1,45 @@
+"""Run commands as whole processes and tell their seconds and peak memory; shared by the benchmarks."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Wall-clock seconds and peak memory (MB) of one process, medians over its runs."""
+
+    seconds: float
+    megabytes: float
+
+
+def process(command: list[str], runs: int = 3) -> Usage:
+    """Run a command several times and take the medians; its output is shown only if it fails."""
+    seconds, memory = [], []
+    for _ in range(runs):
+        start = time.perf_counter()
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert child.stdout is not None
+        output = child.stdout.read()
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds.append(time.perf_counter() - start)
+        if status:
+            sys.exit(f"{' '.join(command)} failed:\n{output.decode()}")
+        memory.append(usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2))
+    return Usage(median(seconds), median(memory))
+
+
+def python(script: str, *arguments: str, runs: int = 3) -> Usage:
+    """A python script given as text, in a process of its own."""
+    return process([sys.executable, "-c", script, *arguments], runs)
+
+
+def kit(*arguments: str, runs: int = 3) -> Usage:
+    return process([sys.executable, "-m", "kit", *arguments], runs)
+
+
+def row(what: str, usage: Usage, note: str = "") -> None:
+    print(f"{what:<44} {usage.seconds:8.2f} s {usage.megabytes:8.0f} MB   {note}")
