@@ -1,7 +1,8 @@
-"""Checking and scoring against what a user would use instead; prints tables and ratios, every line measured in this run.
+"""Checking and scoring against what a user would use instead: tables and ratios, all measured in this run.
 
-1. A long csv of 1,070,000 rows (10,000 sequences x 107 positions, of which 68 are scored, three columns, MCRMSE), as whole
-   processes: `kit submit` against bare pyarrow reading the file, and against the usual pandas and scikit-learn grader.
+1. A long csv of 1,070,000 rows (10,000 sequences x 107 positions, of which 68 are scored, three columns, MCRMSE), as
+   whole processes: `kit submit` against bare pyarrow reading the file, and against the usual pandas and scikit-learn
+   grader, once with the text columns of pandas 3 (Arrow) and once with those of pandas before it (Python objects).
 2. 1,000 bootstrap resamples of 10,000 rows, against scipy.stats.bootstrap.
 3. Scoring npy files of 10^6 to 10^8 cells with MAE, against np.nansum over both arrays.
 
@@ -47,6 +48,7 @@ GRADER = """
 import sys
 import numpy as np, pandas as pd
 from sklearn.metrics import root_mean_squared_error
+pd.set_option("future.infer_string", sys.argv[3] == "arrow")
 truth, guess = pd.read_csv(sys.argv[1]), pd.read_csv(sys.argv[2])
 truth, guess = truth.sort_values("id").reset_index(drop=True), guess.sort_values("id").reset_index(drop=True)
 assert (truth["id"] == guess["id"]).all()
@@ -85,9 +87,8 @@ def long_csv(folder: Path, runs: int) -> None:
     write_csv(folder / "shuffled.csv", ids[order], guess[order])
     kit("data", "long", runs=1)
 
-    print(
-        f"1. {n:,} rows x 3 columns, csv of {(folder / 'guess.csv').stat().st_size / 1e6:.0f} MB; medians of {runs} runs"
-    )
+    size = (folder / "guess.csv").stat().st_size / 1e6
+    print(f"1. {n:,} rows x 3 columns, csv of {size:.0f} MB; medians of {runs} runs")
     start = kit("tasks", runs=runs)
     row("kit tasks (what starting up takes)", start)
     read = python(READ, str(folder / "guess.csv"), runs=runs)
@@ -96,14 +97,20 @@ def long_csv(folder: Path, runs: int) -> None:
     for name in ("guess.csv", "shuffled.csv", "guess.npy"):
         found[name] = kit("submit", "long", str(folder / name), "--name", name, runs=runs)
         row(f"kit submit {name}", found[name])
-    grader = python(GRADER, str(folder / "truth.csv"), str(folder / "shuffled.csv"), runs=max(1, runs // 2))
-    row("pandas + scikit-learn grader, shuffled.csv", grader)
+    graders = {}
+    for text in ("arrow", "objects"):
+        files = (str(folder / "truth.csv"), str(folder / "shuffled.csv"))
+        graders[text] = python(GRADER, *files, text, runs=max(1, runs // 2))
+        row(f"pandas + scikit-learn, shuffled, text as {text}", graders[text])
     limit = 1.5 * read.seconds + 1
     print(f"   csv: {found['guess.csv'].seconds:.2f} s; 1.5 x reading + 1 s is {limit:.2f} s")
     print(f"   shuffled: {found['shuffled.csv'].seconds:.2f} s; twice that limit is {2 * limit:.2f} s")
     print(f"   npy: {found['guess.npy'].seconds - start.seconds:.2f} s beyond starting up")
-    print(f"   grader / kit, shuffled csv: {grader.seconds / found['shuffled.csv'].seconds:.1f}")
-    print(f"   grader / kit, csv: {grader.seconds / found['guess.csv'].seconds:.1f}")
+    for text, grader in graders.items():
+        ratio, bare = grader.seconds / found["shuffled.csv"].seconds, found["shuffled.csv"].seconds - start.seconds
+        print(
+        print(f"   grader, text as {text}: {ratio:.1f} times kit submit, {grader.seconds / bare:.1f} beyond starting up")
+        )
     import kit as library
 
     scores = library.leaderboard("long")[["name", "mcrmse"]]
@@ -144,17 +151,11 @@ def bootstrap() -> None:
 
     statistics.counts.cache_clear()
     cold, warm = timed(ours), min(timed(ours) for _ in range(5))
-    percentile, default = (
-        timed(lambda: theirs(method="percentile", vectorized=False)),
-        timed(lambda: theirs(vectorized=False)),
-    )
     print(f"   pearson: kit {cold:.3f} s, with the resamples at hand {warm:.3f} s")
-    print(
-        f"   scipy.stats.bootstrap, percentile: {percentile:.2f} s, {percentile / cold:.0f} and {percentile / warm:.0f} times ours"
-    )
-    print(
-        f"   scipy.stats.bootstrap, default (BCa): {default:.2f} s, {default / cold:.0f} and {default / warm:.0f} times ours\n"
-    )
+    for name, options in (("percentile", {"method": "percentile"}), ("default, BCa", {})):
+        other = timed(lambda options=options: theirs(vectorized=False, **options))
+        print(f"   scipy.stats.bootstrap ({name}): {other:.2f} s, {other / cold:.0f} and {other / warm:.0f} times ours")
+    print()
 
 
 def timed(job: object) -> float:
@@ -180,7 +181,7 @@ for _ in range(3):
     if rows * columns > 20_000_000: break
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for _ in range(3):
-    t = time.perf_counter(); card = scoring.score((metrics.mae,), guess, answers, spec); ours.append(time.perf_counter() - t)
+    t = time.perf_counter(); scoring.score((metrics.mae,), guess, answers, spec); ours.append(time.perf_counter() - t)
 print(min(plain), min(ours), before)
 """
 

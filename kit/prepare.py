@@ -114,7 +114,7 @@ def _prepare(task: Task, data: Data, place: Path) -> None:
     try:
         for name in ("truth", "groups", "public"):
             np.save(draft / f"{name}.npy", getattr(full, name))
-        np.save(draft / "ids.npy", data.spec.ids)
+        np.save(draft / "ids.npy", _compact(data.spec.ids))
         if data.spec.required is not None:
             np.save(draft / "required.npy", data.spec.required)
         facts = {
@@ -131,6 +131,11 @@ def _prepare(task: Task, data: Data, place: Path) -> None:
             raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _compact(ids: Array) -> Array:
+    """Text as UTF-8 bytes: a quarter of the memory, and no conversion when a table's ids are matched with them."""
+    return np.char.encode(ids, "utf-8") if ids.dtype.kind == "U" else ids
 
 
 def _read_spec(place: Path) -> Spec:

@@ -25,7 +25,7 @@ PUBLIC_SHARE = 0.3
 class Spec:
     """What a submission must look like. It is public: checking a submission needs no truth, so it can leak none.
 
-    ids: (n_rows,) the test rows' ids, unique, in the order of the test inputs; whole numbers or text.
+    ids: (n_rows,) the test rows' ids, unique, in the order of the test inputs; whole numbers or text (also as UTF-8).
     columns: one name a value column; for kind "class" the class names, in label order.
     kind: "class": one label a row, or one probability a class, each row adding up to 1;
         "probability": every cell within [0, 1]; "value": any finite number.
@@ -44,6 +44,9 @@ class Spec:
         object.__setattr__(self, "columns", tuple(self.columns))
         if self.ids.ndim != 1 or self.ids.dtype.kind not in "iuUS":
             raise KitError(f"Spec.ids must be one row of whole numbers or text, not {self.ids.dtype} {self.ids.shape}.")
+        object.__setattr__(self, "ids", self.ids.astype(self.ids.dtype.newbyteorder("="), copy=False))
+        if "id" in self.columns:
+            raise KitError("Spec.columns may not hold 'id': that is the column of the ids.")
         if self.required is not None and np.shape(self.required) != self.shape:
             raise KitError(f"Spec.required has shape {np.shape(self.required)}; the predictions have {self.shape}.")
 
