@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import readers
+from kit import arrow, readers
 from kit.errors import PredictionError
 from kit.readers import FIRST, counted, shown
 from kit.task import Array, Spec
@@ -121,11 +121,11 @@ def from_table(table: Any, spec: Spec) -> _Read:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    rows, needed = pa.array(spec.ids).cast(pa.string()), None
+    rows, needed = arrow.strings(spec.ids), None
     id_column, columns, shape, read_cells = "id", list(spec.columns), spec.shape, _numbers
     if spec.cell and set(table.column_names) == set(spec.cell):  # one line a cell, its id `<row id>_<column>`
-        of_row = pa.array(np.repeat(np.arange(len(rows)), len(columns)))
-        rows = pc.binary_join_element_wise(rows.take(of_row), pa.array(columns * len(rows), pa.string()), "_")
+        parts = (np.repeat(spec.ids, len(columns)), np.tile(columns, len(rows)))
+        rows = pc.binary_join_element_wise(*map(arrow.strings, parts), arrow.strings(["_"])[0])
         needed = None if spec.required is None else spec.required.ravel()
         id_column, columns = spec.cell[0], [spec.cell[1]]
     elif spec.kind == "class" and set(table.column_names) == {"id", "label"}:
@@ -152,7 +152,7 @@ def _places(ids: Any, known: Any, needed: Array | None) -> tuple[Array | None, l
 
     if ids.equals(known):
         return None, []
-    place = pc.fill_null(pc.index_in(ids, value_set=known), -1).to_numpy(zero_copy_only=False)
+    place = arrow.values(pc.index_in(ids, value_set=known), -1)
     times = np.bincount(place[place >= 0], minlength=len(known))
     absent = (times == 0) if needed is None else (times == 0) & needed
     faults = []
@@ -172,7 +172,7 @@ def _numbers(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Arra
     import pyarrow.compute as pc
 
     try:
-        return cells.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.zeros(len(cells), bool), []
+        return arrow.values(cells.cast(pa.float64(), safe=False), np.nan), np.zeros(len(cells), bool), []
     except pa.ArrowException:
         values = np.full(len(cells), np.nan)
     try:
@@ -180,8 +180,9 @@ def _numbers(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Arra
     except pa.ArrowException:
         fault = f"column {shown(column, 40)} holds {shown(cells.type)}; numbers are wanted."
         return values, np.ones(len(cells), bool), [fault]
-    number = _true(pc.match_substring_regex(text, _NUMBER))
-    values[number] = text.filter(pa.array(number)).cast(pa.float64()).to_numpy()
+    matched = pc.match_substring_regex(text, _NUMBER)
+    number = arrow.true(matched)
+    values[number] = arrow.values(text.filter(matched).cast(pa.float64()), np.nan)
     one, many = (
         f"cell of column {shown(column, 40)} is no number",
         f"cells of column {shown(column, 40)} are no numbers",
@@ -201,12 +202,12 @@ def _labels(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Array
         fault = f"column {column} holds {shown(cells.type)}; class names are wanted."
         return np.full(len(cells), np.nan), np.ones(len(cells), bool), [fault]
     names = list(spec.columns)
-    index = pc.index_in(text, value_set=pa.array(names, pa.string()))
+    index = pc.index_in(text, value_set=arrow.strings(names))
     if index.null_count:
         numbers = names if any(name.isdigit() for name in names) else [str(number) for number in range(len(names))]
         whole = pc.replace_substring_regex(text, r"^(\d+)\.0*$", r"\1")
-        index = pc.coalesce(index, pc.index_in(whole, value_set=pa.array(numbers, pa.string())))
-    values = index.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        index = pc.coalesce(index, pc.index_in(whole, value_set=arrow.strings(numbers)))
+    values = arrow.values(index.cast(pa.float64()), np.nan)
     wanted = readers.short(names)
     one, many = f"label is none of {wanted}", f"labels are none of {wanted}"
     return values, *_unreadable(np.isnan(values) & ~_empty(text), text, ids, one, many)
@@ -228,16 +229,9 @@ def _unreadable(cells: Array, text: Any, ids: Any, one: str, many: str) -> tuple
 
 
 def _empty(text: Any) -> Array:
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    return _true(pc.is_in(text, value_set=pa.array([*readers.NULLS, None], pa.string())))
-
-
-def _true(mask: Any) -> Array:
-    import pyarrow.compute as pc
-
-    return np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False))
+    return arrow.nulls(text) | arrow.true(pc.is_in(text, value_set=arrow.strings(readers.NULLS)))
 
 
 def value_faults(array: Array, spec: Spec, told: Array | None = None) -> list[str]:

@@ -193,7 +193,7 @@ def read_csv(path: Path, spec: Spec) -> tuple[Any, list[str]]:
 
 def _longest_text(spec: Spec) -> int:
     """Bytes that no csv of a submission exceeds: 32 a number, and what the longest id takes."""
-    longest = spec.ids.dtype.itemsize if spec.ids.dtype.kind in "US" else 20
+    longest = 2 * spec.ids.dtype.itemsize + 2 if spec.ids.dtype.kind in "US" else 20  # quotes may double
     if spec.cell:
         longest = (longest + 16 + max(map(len, spec.columns))) * len(spec.columns)
     return 1_000_000 + len(spec.ids) * (longest + 16 + 32 * len(spec.columns))

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -14,7 +16,7 @@ HEAVY = {"torch", "sklearn", "xgboost", "pandas", "scipy", "timm", "ignite", "te
 LAYERS = [
     {"errors", "workspace"},
     {"task"},
-    {"metrics", "statistics", "readers"},
+    {"metrics", "statistics", "readers", "arrow"},
     {"predictions"},
     {"scoring", "tasks", "render"},
     {"prepare", "store", "board", "sources"},
@@ -67,15 +69,25 @@ def test_a_task_needs_nothing_heavy(file: Path) -> None:
     assert not {name.split(".")[0] for name in imports(file, anywhere=True)} & HEAVY
 
 
-COMMANDS = [("--help",), ("tasks",), ("leaderboard",), ("check", "coin", "{preds}"), ("submit", "coin", "{preds}")]
+FORMATS = ("npy", "npz", "csv", "csv.gz", "parquet")
+COMMANDS = [
+    ("--help",),
+    ("tasks",),
+    ("leaderboard",),
+    *(("check", "coin", "{preds}." + ending) for ending in FORMATS),
+    *(("submit", "coin", "{preds}." + ending) for ending in FORMATS),
+]
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_light_commands_import_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    import numpy as np
-
-    preds = tmp_path / "preds.npy"
-    np.save(preds, np.full(100, 0.5))
+    preds = tmp_path / "preds"
+    table = pd.DataFrame({"id": [f"toss{n}" for n in reversed(range(100))], "heads": 0.5})
+    np.save(f"{preds}.npy", table["heads"])
+    np.savez(f"{preds}.npz", table["heads"])
+    table.to_csv(f"{preds}.csv", index=False)
+    table.to_csv(f"{preds}.csv.gz", index=False)
+    table.to_parquet(f"{preds}.parquet", index=False)
     words = [argument.format(preds=preds) for argument in arguments]
     script = (
         "import sys; from kit import cli; sys.argv = ['kit', *sys.argv[1:]]\n"
