@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow test-postgres check format clean
 
 demo: $(READY)  ## install, train the default MNIST baseline, show the board
 	$(BIN)/kit baseline mnist
@@ -13,6 +13,9 @@ test: $(READY)  ## the fast tests
 
 test-slow: $(READY)  ## the tests that take minutes
 	$(BIN)/pytest -m slow
+
+test-postgres: $(READY)  ## the board's tests on a PostgreSQL server that is started for them
+	tests/with_postgres.sh $(BIN)/pytest tests/test_board.py -m "not slow"
 
 check: format  ## everything a change must pass: format, lint, types, tests
 	$(BIN)/ruff check .
@@ -27,5 +30,5 @@ clean:
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev,postgres]'
 	touch $@

@@ -61,7 +61,7 @@ def autocast(device: str) -> Any:
 class Batches:
     """Shuffled batches of tensors that stay where they are; the last one may be smaller.
 
-    padding: what fills the rows of the first tensor, (n_rows, longest), at their ends. Batches then hold rows of similar
+    padding: what fills the rows of the first tensor, (n_rows, longest), at their ends. Batches then hold rows of like
     length and are cut to the longest of them: little is computed for nothing.
     """
 
