@@ -26,6 +26,7 @@ import numpy as np
 from kit import workspace
 from kit.errors import SourceError
 from kit.task import Array
+from kit.workspace import sha256
 
 _TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 
@@ -115,12 +116,6 @@ def _places(file: File) -> list[str | Package]:
     """Where a file could come from, in the order to try."""
     mirror = os.environ.get("KIT_MIRROR")
     return [place for place in (mirror and f"{mirror.rstrip('/')}/{file.name}", file.url, file.package) if place]
-
-
-def sha256(path: Path) -> str:
-    import pooch
-
-    return str(pooch.file_hash(str(path), alg="sha256"))
 
 
 def _is_whole(path: Path, digest: str) -> bool:
