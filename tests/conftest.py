@@ -1,6 +1,9 @@
 """Every test has a workspace and a cache of its own; the toy task is found in it the way a user's task is."""
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and threads that wait for each other crawl
+
 import shutil
 import subprocess
 import sys
