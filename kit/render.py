@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kit.task import Spec, Task
 
 
+MOST_LAYERS = 40  # listed one by one
+
+
 def _out() -> Console:
     """Off a terminal there is no width to keep to, and nothing is cut."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
@@ -100,7 +103,11 @@ def training_bar(epochs: int, steps: int) -> TrainingBar:
 
 
 def model_summary(layers: Sequence[tuple[str, tuple[int, ...], int]], device: str) -> None:
-    """The layers of a model: kind, output shape of one row, parameters."""
+    """The layers of a model: kind, output shape of one row, parameters; those of a deep model added up by kind."""
+    if len(layers) > MOST_LAYERS:
+        kinds = list(dict.fromkeys(name for name, _, _ in layers))
+        alike = {kind: [row for row in layers if row[0] == kind] for kind in kinds}
+        layers = [(f"{len(rows)} x {kind}", (), sum(row[2] for row in rows)) for kind, rows in alike.items()]
     table = Table("layer", "output", "parameters", box=None, header_style="bold", pad_edge=False)
     table.columns[2].justify = "right"
     for name, shape, parameters in layers:
@@ -127,7 +134,7 @@ def task_info(task: Task, baselines: dict[str, str]) -> None:
     brief = task.folder / "README.md"
     out = _out()
     if brief.is_file():
-        out.print(Markdown(brief.read_text(encoding="utf-8")), soft_wrap=False)
+        out.print(Markdown(brief.read_text(encoding="utf-8")), width=min(out.width, 100))
     else:
         say(f"{task.title}. (No brief: {brief} is missing.)")
     table = Table("baseline", "what it is", box=None, header_style="bold", pad_edge=False)

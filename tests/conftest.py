@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
+import kit
+import kit.tasks
+from kit import Data
+from kit.errors import SourceError
+
 HERE = Path(__file__).parent
+MIRROR = os.environ.get("KIT_MIRROR")
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +33,22 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     yield folder
     for name in [name for name in sys.modules if name.startswith("kit.tasks.coin")]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def shared_cache(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own cache and mirror: data is fetched once, not for every test."""
+    monkeypatch.delenv("KIT_CACHE")
+    if MIRROR:
+        monkeypatch.setenv("KIT_MIRROR", MIRROR)
+
+
+def load_or_skip(name: str) -> Data:
+    """A task's data from the first of its sources; the test is skipped where that cannot be had."""
+    try:
+        return kit.load(name, source=next(iter(kit.tasks.find(name).sources), None))
+    except SourceError as error:
+        pytest.skip(f"its data cannot be had here: {error}")
 
 
 Kit = Callable[..., subprocess.CompletedProcess[str]]

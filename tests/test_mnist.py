@@ -5,26 +5,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import kit
 from kit import run, sources, tasks
 from kit.errors import SourceError
 from kit.tasks.mnist import data as mnist
+from tests.conftest import load_or_skip
 
 LEAST = {"cnn": 0.94, "logreg": 0.85, "mlp": 0.87, "resnet": 0.80, "svm": 0.95, "xgboost": 0.87}
 
 
-@pytest.fixture
-def shared_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user's own cache, where data is fetched to once and not for every test."""
-    monkeypatch.delenv("KIT_CACHE")
-    try:
-        kit.load("mnist")
-    except SourceError as error:
-        pytest.skip(f"its data cannot be had here: {error}")
+@pytest.fixture(autouse=True)
+def data(shared_cache: None) -> None:
+    load_or_skip("mnist")
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("shared_cache")
 @pytest.mark.parametrize("name", sorted(LEAST))
 def test_every_baseline_learns_and_repeats_itself(name: str, workspace: Path) -> None:
     assert set(LEAST) == set(tasks.baselines(tasks.find("mnist")))
@@ -36,7 +30,6 @@ def test_every_baseline_learns_and_repeats_itself(name: str, workspace: Path) ->
     assert f"rows {3000:,}" in first["note"]
 
 
-@pytest.mark.usefixtures("shared_cache")
 def test_both_sources_hold_the_same_digits(tmp_path: Path) -> None:
     """The idx files are written here from the arrays: what matters is that reading them gives the arrays back."""
     import gzip

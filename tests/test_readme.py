@@ -62,7 +62,8 @@ def test_every_measured_baseline_has_its_figures_in_its_docstring_and_brief() ->
     for brief in PAGES[1:]:
         for file in sorted((brief.parent / "baselines").glob("[!_]*.py")):
             docstring = file.read_text().split('"""')[1]
-            assert re.search(r"Measured: .*\d", docstring, flags=re.DOTALL), f"{file} does not say what it scored"
+            told = re.search(r"Measured: .*\d|Not measured yet", docstring, flags=re.DOTALL)
+            assert told, f"{file} does not say what it scored"
             assert f"`{file.stem}`" in brief.read_text() or f"| {file.stem} " in brief.read_text(), (
                 f"{brief}: {file.stem}"
             )

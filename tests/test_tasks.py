@@ -9,24 +9,17 @@ import pytest
 
 import kit
 from kit import prepare, scoring, tasks
-from kit.errors import KitError, SourceError
+from kit.errors import KitError
 from kit.predictions import read
 from kit.task import Answers, Data, Spec, Task, public_rows
+from tests.conftest import load_or_skip
 
 SHIPPED = sorted(folder.parent.name for folder in (Path(__file__).parent.parent / "tasks").glob("*/__init__.py"))
 
 
-@pytest.fixture
-def shared_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user's own cache, where data is fetched to once and not for every test."""
-    monkeypatch.delenv("KIT_CACHE")
-
-
 def load(name: str) -> tuple[Task, Data]:
-    try:
-        return tasks.find(name), kit.load(name)
-    except SourceError as error:
-        pytest.skip(f"its data cannot be had here: {error}")
+    data = load_or_skip(name)
+    return tasks.find(name), data
 
 
 def perfect(task: Task, spec: Spec) -> np.ndarray:

@@ -1,0 +1,34 @@
+"""The U-Net with a map that is symmetric by construction: the mean of the map and its transpose, no penalty needed.
+
+TODO-MEASURE
+"""
+
+import numpy as np
+from torch import Tensor
+
+from kit import Run
+
+from ..data import ShapeData
+from ._inputs import ensemble
+from ._losses import masked_bce
+from .unet import BATCH, EPOCHS, LEARNING_RATE, NETWORKS, UNet, report
+
+
+def loss(maps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    return masked_bce(maps.mean(dim=2), targets, weights)
+
+
+def predict(data: ShapeData, run: Run) -> np.ndarray:
+    return ensemble(
+        lambda: UNet(symmetric=True),
+        data,
+        run,
+        NETWORKS,
+        after=report,
+        loss=loss,
+        epochs=EPOCHS,
+        batch_size=BATCH,
+        learning_rate=LEARNING_RATE,
+        clip=1.0,
+        images=True,
+    )
