@@ -144,12 +144,17 @@ def _whole(
 
 
 def _coverage(answers: Answers, spec: Spec) -> dict[str, float]:
+    """Part -> scored cells over cells that had to be predicted."""
     assert answers.public is not None
-    measured = ~np.isnan(np.asarray(answers.truth)).reshape(len(spec.ids), -1)
-    required = np.ones_like(measured) if spec.required is None else np.asarray(spec.required).reshape(measured.shape)
+    width = int(np.prod(answers.truth.shape[1:]))
+    measured, required = np.zeros(len(spec.ids)), np.full(len(spec.ids), float(width))
+    for rows in chunks(answers.truth):
+        measured[rows] = (~np.isnan(answers.truth[rows])).reshape(-1, width).sum(axis=1)
+        if spec.required is not None:
+            required[rows] = spec.required[rows].reshape(-1, width).sum(axis=1)
     public = np.asarray(answers.public)
-    rows = {"all": np.ones_like(public), "public": public, "private": ~public}
-    return {name: float(measured[part].sum() / max(1, required[part].sum())) for name, part in rows.items()}
+    parts = {"all": np.ones_like(public), "public": public, "private": ~public}
+    return {name: float(measured[part].sum() / max(1, required[part].sum())) for name, part in parts.items()}
 
 
 def _plain(number: Any) -> float | None:
