@@ -9,6 +9,8 @@ import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kit import __version__, predictions, prepare, scoring, store, tasks, workspace
 from kit.board import Board, Entry
 from kit.errors import KitError
@@ -18,7 +20,7 @@ from kit.task import Array, Data
 if TYPE_CHECKING:
     import pandas as pd
 
-_LONGEST = 64  # characters of a name
+_LONGEST_NAME, _LONGEST_NOTE = 64, 500  # characters
 
 
 def load(task: str, source: str | None = None) -> Data:
@@ -60,7 +62,7 @@ def submit(
     Raises PredictionError, with all faults and nothing written, where the predictions cannot be scored.
     """
     found = tasks.find(task)
-    name = checked_name(name or getpass.getuser())
+    name, note = _printable("name", name or login_name(), 1, _LONGEST_NAME), _printable("note", note, 0, _LONGEST_NOTE)
     spec = prepare.spec(found)
     array = predictions.read(source, spec)
     stamp = datetime.now(UTC)
@@ -68,7 +70,11 @@ def submit(
     file = workspace.submissions(found.name) / f"{entry_id}.npy"
     with workspace.replacing(file) as draft, workspace.replacing(store.sums_path(file)) as sums_draft:
         file_hash = store.write_predictions(draft, array)
-        card = scoring.score(found.metrics, array, prepare.answers(found), spec)
+        draft.flush()
+        kept = np.load(
+            draft.name, mmap_mode="r"
+        )  # what is kept is scored, whatever happens to the user's file meanwhile
+        card = scoring.score(found.metrics, kept, prepare.answers(found), spec)
         store.write_sums(sums_draft, card)
     first, scores = found.metrics[0], card.json()
     mine = scores.get(first.name, {})
@@ -119,12 +125,20 @@ def leaderboard(task: str, part: str = "all") -> pd.DataFrame:
     return pd.DataFrame([ranking.flat(row, part) for row in board.rows])
 
 
-def checked_name(name: str) -> str:
-    """A name as it may stand on the board: printable, no line breaks, at most 64 characters."""
-    name = " ".join(name.split())
-    if not name or len(name) > _LONGEST or not name.isprintable():
-        raise KitError(f"The name {name[:_LONGEST]!r} cannot stand on the board: 1 to {_LONGEST} printable characters.")
-    return name
+def login_name() -> str:
+    """Who is logged in; some containers do not know."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise KitError("Nobody is logged in here by name. Say who submits: --name ada") from error
+
+
+def _printable(what: str, text: str, least: int, most: int) -> str:
+    """Text as it may stand on the board: one line, printable (no escape sequence reaches anybody's terminal)."""
+    text = " ".join(text.split())
+    if not least <= len(text) <= most or not text.isprintable():
+        raise KitError(f"The {what} {text[:80]!r} cannot stand on the board: {least} to {most} printable characters.")
+    return text
 
 
 def _json(value: Any) -> str:

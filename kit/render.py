@@ -168,7 +168,7 @@ def baseline_done(made: dict[str, Any]) -> None:
 
 def entry(made: dict[str, Any]) -> None:
     """What a submission scored, and the receipt that proves it."""
-    say(f"{made['name']} on {made['task']}, entry {made['id']}")
+    say(f"{made['name']} on {made['task']}, entry {made['id']}, receipt {made['hash'][:16]}")
     for metric, parts in json.loads(made["scores"]).items():
         value, low, high = parts["all"]
         interval = "" if low is None else f"  95 % interval {low:.4f} .. {high:.4f}"

@@ -136,6 +136,8 @@ def test_a_refused_submission_leaves_nothing_behind(workspace: Path) -> None:
         kit.submit("coin", np.full(100, 2.0), name="ada")
     with pytest.raises(KitError, match="printable"):
         kit.submit("coin", guesses(0), name="a\x1b[31m")
+    with pytest.raises(KitError, match=r"note .* 0 to 500 printable"):
+        kit.submit("coin", guesses(0), name="ada", note="\x1b[2J")
     assert not (workspace / "submissions").exists()
     assert list(Board().all()) == []
 
