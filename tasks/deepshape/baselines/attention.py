@@ -3,7 +3,8 @@
 Self-attention (Vaswani et al., arXiv:1706.03762) lets every nucleotide ask every other one; here each score gets a bias
 from the pairing probability, its neighbours on the same helix, and the distance. The winners of the OpenVaccine contest
 (Wayment-Steele et al., Nature Machine Intelligence 2022) and of Ribonanza (He et al., 2024) biased theirs likewise.
-TODO-MEASURE
+
+Not measured yet on the whole data at these settings.
 """
 
 import numpy as np
