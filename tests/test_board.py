@@ -276,7 +276,7 @@ def test_a_kill_at_any_moment_of_a_submission_loses_nothing_and_breaks_nothing(w
         shown = out.read_text()
         if "entry " in shown and shown.endswith("\n"):
             acknowledged += 1
-            entry = shown.partition("entry ")[2].split()[0]
+            entry = shown.partition("entry ")[2].partition(",")[0]
             assert [row["id"] for row in Board().all(id=entry)] == [entry]
     assert cut > 50  # most were really killed
     checked, faults = verify()
