@@ -102,11 +102,15 @@ class _Scale:
 
 
 def _bar(score: Sequence[float | None], scale: _Scale) -> str:
-    """A score's interval as a line with a dot, drawn on the scale that all rows share."""
+    """A score's interval as a line with a dot, on the scale that all rows share."""
     value, low, high = score
     if value is None or low is None or high is None:
         return ""
     words = f"{low:.4f} to {high:.4f}"
+    if not scale.low <= value <= scale.high:  # off the scale: an arrow says on which side
+        tip, base = (3, 11) if value < scale.low else (157, 149)
+        arrow = f'<path d="M{tip} 7 L{base} 2 L{base} 12 Z" fill="{_GREY}"/>'
+        return f'<svg width="160" height="14" role="img" aria-label="{words}"><title>{words}</title>{arrow}</svg>'
     return (
         f'<svg width="160" height="14" role="img" aria-label="{words}"><title>{words}</title>'
         f'<line x1="{scale(low):.1f}" x2="{scale(high):.1f}" y1="7" y2="7" stroke="{_BLUE}" stroke-width="2"/>'
