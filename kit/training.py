@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from kit import render
 from kit.errors import KitError
 from kit.metrics import Metric
-from kit.task import Array, Run
+from kit.task import Run
 
 Loss = Callable[..., Tensor]
 Inputs = Tensor | Sequence[Tensor]  # what a model's forward takes: one tensor, or several with the same rows
@@ -222,11 +222,11 @@ def _validate(
     log: "_Log",
 ) -> None:
     """After each epoch: measure, keep the best weights in `run.folder`, stop when it no longer gets better."""
-    sign = 1 if metric.higher_is_better else -1
+    sign, truth = (1 if metric.higher_is_better else -1), y.numpy().astype(np.float32)
 
     def measure(engine: Engine, batch: Any) -> dict[str, float]:
         outputs = predict(model, x, run, images=images, padding=padding)
-        return {metric.name: float(metric.value(metric.rows(_with_nan(y), outputs.numpy()).sum(axis=0)))}
+        return {metric.name: float(metric.value(metric.rows(truth, outputs.numpy()).sum(axis=0)))}
 
     judge = Engine(measure)
 
@@ -244,10 +244,6 @@ def _validate(
     if patience:
         judge.add_event_handler(Events.COMPLETED, EarlyStopping(patience, goodness, trainer))
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: judge.run([0]))
-
-
-def _with_nan(y: Tensor) -> Array:
-    return y.numpy().astype(np.float32)
 
 
 class _Log:
