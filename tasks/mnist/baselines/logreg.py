@@ -6,7 +6,10 @@ Measured: accuracy 0.9231, log loss 0.270, in 10.6 s, seed 0, on 2 cores of an I
 torch 2.14.1.
 """
 
+import warnings
+
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from kit import Data, Run
@@ -16,7 +19,9 @@ INVERSE_PENALTY, ITERATIONS = 0.05, 60
 
 def predict(data: Data, run: Run) -> np.ndarray:
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=run.epochs or ITERATIONS)
-    model.fit(pixels(data.x_train), data.y_train)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it stops early on purpose: more steps win little
+        model.fit(pixels(data.x_train), data.y_train)
     return model.predict_proba(pixels(data.x_test))
 
 
