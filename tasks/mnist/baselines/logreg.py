@@ -20,7 +20,7 @@ INVERSE_PENALTY, ITERATIONS = 0.05, 60
 def predict(data: Data, run: Run) -> np.ndarray:
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=run.epochs or ITERATIONS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # it stops early on purpose: more steps win little
+        warnings.simplefilter("ignore", ConvergenceWarning)  # it stops early on purpose
         model.fit(pixels(data.x_train), data.y_train)
     return model.predict_proba(pixels(data.x_test))
 
