@@ -49,6 +49,7 @@ def submit(
     name: str | None = None,
     note: str = "",
     *,
+    entry_id: str | None = None,
     baseline: bool = False,
     seconds: float | None = None,
     device: str | None = None,
@@ -58,7 +59,7 @@ def submit(
 
     source: a file's path, an array, a tensor or a DataFrame; see `kit.predictions.read`.
     name: who submits; the user's login name by default. A name's best entry ranks.
-    baseline, seconds, device, seed: what a baseline run tells about itself.
+    entry_id, baseline, seconds, device, seed: what a baseline run tells about itself.
     Raises PredictionError, with all faults and nothing written, where the predictions cannot be scored.
     """
     found = tasks.find(task)
@@ -66,7 +67,7 @@ def submit(
     spec = prepare.spec(found)
     array = predictions.read(source, spec)
     stamp = datetime.now(UTC)
-    entry_id = f"{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    entry_id = entry_id or f"{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
     file = workspace.submissions(found.name) / f"{entry_id}.npy"
     with workspace.replacing(file) as draft, workspace.replacing(store.sums_path(file)) as sums_draft:
         file_hash = store.write_predictions(draft, array)

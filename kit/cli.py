@@ -88,33 +88,116 @@ def data(
     render.data_summary(loaded, prepare.fingerprint(tasks.find(task)))
 
 
+Spread = {"rich_help_panel": "Many runs"}
+
+
 @app.command()
 def baseline(
-    task: TaskName,
+    task: OptionalTask = None,
     name: Annotated[
         str | None,
         typer.Argument(help="A baseline; the task's default without it.", autocompletion=_baselines, metavar="[NAME]"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Same seed, same machine, same score.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same machine, same score. 0 without it.")
+    ] = None,
     device: Annotated[str, typer.Option(help="cuda, mps or cpu; auto takes the fastest there is.")] = "auto",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the baseline's own number.")] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="Train on the first so many rows only.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every baseline of the task, one after the other.")] = False,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Instead of the baseline's own.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Instead of the baseline's own.")] = None,
+    compile_: Annotated[bool, typer.Option("--compile", help="Have torch compile the network first.")] = False,
+    weights_from: Annotated[
+        str | None, typer.Option("--from", metavar="RUN", help="Start from the weights of another run.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the latest run that did not end.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every baseline of the task, or of every task.", **Spread)
+    ] = False,
+    seeds: Annotated[str, typer.Option(metavar="0,1,2", help="Each baseline once with each seed.", **Spread)] = "",
+    on: Annotated[
+        str, typer.Option(metavar="ray[://HOST:PORT]", help="Send the runs to a Ray cluster.", **Spread)
+    ] = "",
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs for each run on the cluster.", **Spread)] = 0,
+    cpus: Annotated[float, typer.Option(min=0, help="Processors for each run on the cluster.", **Spread)] = 1,
 ) -> None:
     """Train a baseline, submit its predictions, show the board.
 
     Example: kit baseline mnist cnn --seed 1
     """
-    from kit import ranking, render, run, tasks
+    from kit import grid, ranking, render, run, tasks
 
-    found = tasks.find(task)
-    if all_ and name:
-        raise KitError(f"Give either --all or the name of one baseline ({name}), not both.")
-    names = list(tasks.baselines(found)) if all_ else [run.checked_baseline(found, name or found.baseline)]
-    for one in names:
-        entry = run.baseline(task, one, seed=seed, device=device, epochs=epochs, rows=rows)
+    settings = {
+        "device": device,
+        "epochs": epochs,
+        "rows": rows,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "compile": compile_,
+        "weights_from": weights_from,
+    }
+    if all_ or seeds or on:
+        jobs = grid.jobs(task, name, all_, grid.numbers(seeds, seed), resume, settings)
+        grid.run(jobs, on, gpus, cpus)
+        found = [tasks.find(one) for one in dict.fromkeys(job.task for job in jobs)]
+    elif task is None:
+        raise KitError("Which task? Name one (`kit tasks` lists them), or give --all for every baseline of all tasks.")
+    else:
+        found = [tasks.find(task)]
+        changed = [] if not resume else [what for what, value in settings.items() if value not in (None, False, "auto")]
+        if changed:
+            raise KitError(f"A run goes on with the settings it was started with: leave {', '.join(changed)} out.")
+        entry = run.baseline(task, name, seed=seed, resume=resume, **settings)
+        if entry is None:  # not the first of several processes
+            return
         render.baseline_done(entry)
-    render.leaderboard(ranking.read(found), "table")
+    for one in found:
+        render.leaderboard(ranking.read(one), "table")
+
+
+@app.command()
+def predict(
+    task: TaskName,
+    run: Annotated[str, typer.Argument(help="A run's id, or a baseline's name for its latest run.", metavar="RUN")],
+    out: Annotated[Path, typer.Option(help="The file to write.", metavar="FILE")] = Path("predictions.npy"),
+    device: Annotated[str, typer.Option(help="cuda, mps or cpu; auto takes the fastest there is.")] = "auto",
+) -> None:
+    """Predict the test rows with the weights of a run; nothing is trained or submitted.
+
+    Example: kit predict mnist cnn --out preds.npy
+    """
+    from kit import render
+    from kit import run as running
+
+    array, folder = running.predict(task, run, device)
+    running.save(out, array)
+    render.say(f"{out}: what {folder.name} predicts, shape {array.shape}. Submit it: kit submit {task} {out}")
+
+
+@app.command("runs")
+def runs_command(task: OptionalTask = None) -> None:
+    """List the runs of a task, or of all, with what they measured.
+
+    Example: kit runs mnist
+    """
+    from kit import render, runs, tasks
+
+    found = runs.every(tasks.find(task).name if task else None)
+    render.run_table([(record, *runs.progress(folder)) for folder, record in found])
+
+
+@app.command()
+def watch(
+    task: OptionalTask = None,
+    port: Annotated[int, typer.Option(help="Where the browser finds it.", min=0, max=65535)] = 6006,
+) -> None:
+    """Start TensorBoard on the runs of a task, or of all.
+
+    Example: kit watch mnist
+    """
+    from kit import runs, tasks
+
+    runs.watch(tasks.find(task).name if task else None, port)
 
 
 @app.command()
@@ -225,7 +308,7 @@ def main() -> None:
         from kit import render
 
         render.complain(error)
-        sys.exit(1)
+        sys.exit(error.exit_code)
     except BrokenPipeError:  # `kit leaderboard | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

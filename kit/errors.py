@@ -6,6 +6,14 @@ from collections.abc import Sequence
 class KitError(Exception):
     """Something the user can mend. The message says what is wrong, what was expected and what to do."""
 
+    exit_code = 1
+
+
+class Stopped(KitError):
+    """The user stopped a training; what was done is kept."""
+
+    exit_code = 130  # as after Ctrl-C in a shell
+
 
 class SourceError(KitError):
     """A file of a data set cannot be had, or is not the file it should be."""

@@ -1,4 +1,4 @@
-"""What the terminal shows: tables on stdout, progress on stderr. The only place with rich."""
+"""What the terminal shows: tables on stdout, remarks on stderr. Only this file and progress.py know rich."""
 
 from __future__ import annotations
 
@@ -6,32 +6,39 @@ import csv
 import io
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from kit.errors import Stopped
+
 if TYPE_CHECKING:
     from kit.ranking import Leaderboard
+    from kit.runs import Record
     from kit.statistics import Comparison
     from kit.task import Spec, Task
 
 
-MOST_LAYERS = 40  # listed one by one
+_hushed = False
+
+
+def hush() -> None:
+    """Say nothing more but errors: of several processes one speaks for all."""
+    global _hushed
+    _hushed = True
 
 
 def _out() -> Console:
     """Off a terminal there is no width to keep to, and nothing is cut."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 200, quiet=_hushed)
 
 
-def _err() -> Console:
-    return Console(stderr=True, highlight=False)
+def stderr() -> Console:
+    """Where progress and remarks go."""
+    return Console(stderr=True, highlight=False, quiet=_hushed)
 
 
 def say(text: str) -> None:
@@ -39,82 +46,17 @@ def say(text: str) -> None:
     _out().print(Text(text))
 
 
-def complain(error: Exception) -> None:
-    """A user's mistake, on stderr."""
-    _err().print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+def complain(error: Exception, which: str = "") -> None:
+    """A user's mistake, on stderr. which: what went wrong, where it is one of several things."""
+    word = ("stopped: ", "bold yellow") if isinstance(error, Stopped) else ("error: ", "bold red")
+    Console(stderr=True, highlight=False).print(
+        Text.assemble(word, f"{which}: " if which else "", str(error)), soft_wrap=True
+    )
 
 
 def note(text: str) -> None:
     """What is going on, on stderr, so that stdout stays clean for other programs."""
-    _err().print(Text(text, style="dim"), soft_wrap=True)
-
-
-@contextmanager
-def download_bar(url: str, total: int, have: int = 0) -> Iterator[Callable[[int], None]]:
-    """A bar for one download; yields advance(bytes). Off a terminal, one line says what was fetched."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    name = url.rpartition("/")[2]
-    console = _err()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(f"Downloading {name}", total=total or None, completed=have)
-        yield lambda n: progress.advance(bar, n)
-        done = int(progress.tasks[bar].completed)
-    if not console.is_terminal:
-        note(f"Downloaded {name} ({done:,} bytes)")
-
-
-class TrainingBar:
-    """A bar over all steps of a training, and a line for each epoch with loss, metrics and seconds."""
-
-    def __init__(self, epochs: int, steps: int) -> None:
-        self.console = _err()
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} steps"))
-        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-        self.progress = Progress(
-            *columns, *times, console=self.console, disable=not self.console.is_terminal, transient=True
-        )
-        self.bar = self.progress.add_task(f"epoch 1/{epochs}", total=epochs * steps)
-        self.epochs, self.start, self.waiting = epochs, time.perf_counter(), 0
-
-    def __enter__(self) -> TrainingBar:
-        self.progress.start()
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        self.progress.stop()
-
-    def advance(self) -> None:
-        """One more step; drawn now and then only, for a step may be far shorter than drawing."""
-        self.waiting += 1
-        if self.waiting == 10:
-            self.progress.advance(self.bar, self.waiting)
-            self.waiting = 0
-
-    def epoch(self, number: int, loss: float, metrics: dict[str, float]) -> None:
-        """One epoch is done: its mean loss, and what was measured on the rows held out."""
-        shown = "".join(f"  held-out {name} {value:.4f}" for name, value in metrics.items())
-        seconds = time.perf_counter() - self.start
-        self.console.print(f"epoch {number:>2}/{self.epochs}  loss {loss:.4f}{shown}  {seconds:.1f} s")
-        self.progress.update(self.bar, description=f"epoch {min(number + 1, self.epochs)}/{self.epochs}")
-
-
-def training_bar(epochs: int, steps: int) -> TrainingBar:
-    return TrainingBar(epochs, steps)
-
-
-def model_summary(layers: Sequence[tuple[str, tuple[int, ...], int]], device: str) -> None:
-    """The layers of a model: kind, output shape of one row, parameters; those of a deep model added up by kind."""
-    if len(layers) > MOST_LAYERS:
-        kinds = list(dict.fromkeys(name for name, _, _ in layers))
-        alike = {kind: [row for row in layers if row[0] == kind] for kind in kinds}
-        layers = [(f"{len(rows)} x {kind}", (), sum(row[2] for row in rows)) for kind, rows in alike.items()]
-    table = Table("layer", "output", "parameters", box=None, header_style="bold", pad_edge=False)
-    table.columns[2].justify = "right"
-    for name, shape, parameters in layers:
-        table.add_row(name, " x ".join(map(str, shape)), f"{parameters:,}" if parameters else "")
-    console = _err()
-    console.print(table)
-    console.print(f"{sum(row[2] for row in layers):,} parameters, training on {device}")
+    stderr().print(Text(text, style="dim"), soft_wrap=True)
 
 
 def task_table(rows: Sequence[tuple[Task, Sequence[str]]]) -> None:
@@ -160,10 +102,29 @@ def describe(spec: Spec) -> str:
     return f"{spec.kind}, shape {shapes}"
 
 
-def baseline_done(made: dict[str, Any]) -> None:
-    """One line for a finished baseline."""
+def baseline_done(made: dict[str, Any], count: str = "") -> None:
+    """One line for a finished baseline. count: such as "2/6", where it is one of several."""
     took = f"{made['seconds']:.1f} s on {made['device']}, seed {made['seed']}"
-    say(f"{made['name']}: {made['metric']} {_number(made['score'])} in {took}")
+    of = f"{count} {made['task']} " if count else ""
+    say(f"{of}{made['name']}: {made['metric']} {_number(made['score'])} in {took}")
+    note(f"What it made is in runs/{made['task']}/{made['id']}")
+
+
+def run_table(rows: Sequence[tuple[Record, int, dict[str, float]]]) -> None:
+    """Each run with its state, its epochs, what it measured on rows held out, and what it scored."""
+    if not rows:
+        say("No runs yet. Make the first one: kit baseline mnist")
+        return
+    heads = ("run", "task", "state", "epochs", "held out", "test", "seconds", "settings")
+    table = Table(*heads, box=None, header_style="bold", pad_edge=False)
+    for column in ("epochs", "seconds"):
+        table.columns[heads.index(column)].justify = "right"
+    for record, epochs, measured in rows:
+        held_out = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
+        test = f"{record.metric} {_number(record.score)}" if record.metric else record.error or ""
+        cells = (record.id, record.settings.task, record.state, str(epochs or ""), held_out, test[:60])
+        table.add_row(*map(Text, (*cells, f"{record.seconds:.1f}", record.settings.remark())))
+    _out().print(table)
 
 
 def entry(made: dict[str, Any]) -> None:

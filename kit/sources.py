@@ -195,7 +195,7 @@ def _stream(url: str, draft: Path) -> bool:
     """Add the rest of a URL to the draft if the server can, else all of it anew; whether it was the rest."""
     import requests
 
-    from kit.render import download_bar
+    from kit.progress import download_bar
 
     have = draft.stat().st_size if draft.is_file() else 0
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})

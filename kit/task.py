@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 Kind = Literal["class", "probability", "value"]
+Start = Literal["new", "resume", "load"]
 PUBLIC_SHARE = 0.3
 
 
@@ -144,14 +145,24 @@ class Task:
 class Run:
     """What a baseline is told about the run it is part of.
 
-    epochs: None leaves the number to the baseline. folder: where its logs and weights go.
-    wanted_device: "auto", "cuda", "mps" or "cpu", as the user gave it; baselines ask for `device`.
+    epochs, batch_size, learning_rate: None leaves them to the baseline. compile: have torch compile the network.
+    folder: where its logs and weights go. name: of the run, for people. wanted_device: "auto", "cuda", "mps" or "cpu",
+    as the user gave it; baselines ask for `device`.
+    start: "new"; "resume" goes on from what is in the folder; "load" takes the weights there and trains nothing.
+    weights_from: the folder of another run, whose weights are the first ones here.
     """
 
     seed: int = 0
     wanted_device: str = "auto"
     epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    compile: bool = False
     folder: Path = field(default=Path("runs"))
+    name: str = ""
+    start: Start = "new"
+    weights_from: Path | None = None
+    _claimed: dict[Path, int] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def device(self) -> str:
@@ -164,3 +175,14 @@ class Run:
     def used_device(self) -> str:
         """The device that the baseline asked for, "cpu" if it never did."""
         return str(self.__dict__.get("device", "cpu"))
+
+    def part(self, name: str) -> Run:
+        """A part of this run with a folder of its own, for a baseline that trains several networks."""
+        weights_from = self.weights_from and self.weights_from / name
+        return replace(self, folder=self.folder / name, name=f"{self.name}, {name}", weights_from=weights_from)
+
+    def claim(self) -> Path:
+        """The folder for one training: the run's own, and one inside it for each further training."""
+        number = self._claimed.get(self.folder, 0)
+        self._claimed[self.folder] = number + 1
+        return self.folder / f"training-{number + 1}" if number else self.folder

@@ -54,7 +54,7 @@ def test_a_baseline_runs_submits_and_shows_the_board(kit_command: Kit, workspace
     assert "bias: binary_accuracy 0.8022 in" in done.stdout
     assert "bias *" in done.stdout
     assert len(list((workspace / "submissions" / "coin").glob("*.npy"))) == 1
-    assert len(list((workspace / "runs" / "coin").glob("*-bias-0/predictions.npy"))) == 1
+    assert len(list((workspace / "runs" / "coin").glob("*-bias-0-*/predictions.npy"))) == 1
 
 
 def test_all_baselines_run_one_after_the_other(kit_command: Kit, workspace: Path) -> None:
@@ -65,7 +65,7 @@ def test_all_baselines_run_one_after_the_other(kit_command: Kit, workspace: Path
     )
     done = kit_command("baseline", "coin", "--all", "--rows", "10")
     assert done.returncode == 0, done.stderr
-    assert [line.split(":")[0] for line in done.stdout.splitlines()[:2]] == ["bias", "half"]
+    assert [line.split(":")[0] for line in done.stdout.splitlines()[:2]] == ["1/2 coin bias", "2/2 coin half"]
     assert "rows 10" in kit_command("leaderboard", "coin", "--format", "json").stdout
 
 

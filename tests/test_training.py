@@ -171,7 +171,16 @@ def test_images_are_trained_in_channels_last_layout(run: Run) -> None:
 
     net = nn.Sequential(nn.Conv2d(3, 2, 3), Look())
     x, y = torch.randn(20, 3, 8, 8), torch.randint(0, 2, (20,))
-    training.fit(net, x, y, run, loss=cross_entropy, epochs=1, batch_size=10, learning_rate=0.01, images=True)
+    training.fit(
+        net,
+        x,
+        y,
+        run,
+        loss=cross_entropy,
+        epochs=1,
+        batch_size=10,
+        learning_rate=0.01,
+    )
     assert all(layouts)
 
 

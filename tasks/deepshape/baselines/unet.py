@@ -96,7 +96,7 @@ class Asymmetry(nn.Module):
 
 
 def report(model: nn.Module, test: list[Tensor], run: Run) -> None:
-    asymmetry = training.predict(Asymmetry(cast(UNet, model)), test, run, batch_size=64, images=True).mean()
+    asymmetry = training.predict(Asymmetry(cast(UNet, model)), test, run, batch_size=64).mean()
     render.note(f"Asymmetry of the map: {asymmetry:.2g}")
 
 
@@ -117,5 +117,4 @@ def predict(data: ShapeData, run: Run) -> np.ndarray:
         batch_size=BATCH,
         learning_rate=LEARNING_RATE,
         clip=1.0,
-        images=True,
     )

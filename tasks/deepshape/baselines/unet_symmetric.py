@@ -30,5 +30,4 @@ def predict(data: ShapeData, run: Run) -> np.ndarray:
         batch_size=BATCH,
         learning_rate=LEARNING_RATE,
         clip=1.0,
-        images=True,
     )

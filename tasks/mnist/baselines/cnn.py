@@ -69,6 +69,5 @@ def predict(data: Data, run: Run) -> np.ndarray:
         augment=nudge,
         valid=1 / 12,
         metric=accuracy,
-        images=True,
     )
-    return training.predict(model, to_images(data.x_test), run, images=True).softmax(dim=1).numpy()
+    return training.predict(model, to_images(data.x_test), run).softmax(dim=1).numpy()

@@ -76,7 +76,6 @@ def predict(data: Data, run: Run) -> np.ndarray:
         augment=distort,
         valid=1 / 12,
         metric=accuracy,
-        images=True,
     )
-    seen = [training.predict(model, view, run, images=True).softmax(dim=1) for view in views(to_images(data.x_test))]
+    seen = [training.predict(model, view, run).softmax(dim=1) for view in views(to_images(data.x_test))]
     return torch.stack(seen).mean(dim=0).numpy()

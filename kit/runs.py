@@ -1,0 +1,188 @@
+"""Runs: a folder each under `runs/<task>/`, with its record, checkpoints, events, pictures and predictions."""
+
+import csv
+import json
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kit import tasks, workspace
+from kit.errors import KitError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for. None leaves a number to the baseline; weights_from: the id of another run."""
+
+    task: str
+    baseline: str
+    seed: int = 0
+    device: str = "auto"
+    epochs: int | None = None
+    rows: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    compile: bool = False
+    weights_from: str | None = None
+
+    def remark(self) -> str:
+        """What is not as the baseline has it, in words; "" where everything is."""
+        numbers = {"epochs": self.epochs, "rows": self.rows, "batch size": self.batch_size}
+        words = [f"{what} {number:,}" for what, number in numbers.items() if number is not None]
+        words += [f"learning rate {self.learning_rate:g}"] if self.learning_rate is not None else []
+        words += ["compiled"] if self.compile else []
+        return ", ".join([*words, f"from {self.weights_from}"] if self.weights_from else words)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a run; kept as `run.json` in its folder. Its id is that of its entry on the board too.
+
+    state: running, finished, stopped (by the user) or failed. seconds: of training, before `since`.
+    since: when the part of it that is under way, or was killed, began (Unix time). score: over all test rows.
+    """
+
+    id: str
+    settings: Settings
+    started: str
+    state: str = "running"
+    seconds: float = 0.0
+    since: float | None = field(default_factory=time.time)
+    metric: str | None = None
+    score: float | None = None
+    error: str | None = None
+
+
+def create(settings: Settings) -> tuple[Path, Record]:
+    """A new run with a folder of its own."""
+    now = datetime.now(UTC)
+    name = f"{now:%Y%m%d-%H%M%S}-{settings.baseline}-{settings.seed}-{secrets.token_hex(2)}"
+    folder = workspace.runs(settings.task) / name
+    record = Record(name, settings, now.isoformat(timespec="seconds"))
+    write(folder, record)
+    return folder, record
+
+
+def write(folder: Path, record: Record) -> None:
+    with workspace.replacing(folder / "run.json") as file:
+        file.write(json.dumps(asdict(record), indent=1).encode())
+
+
+def read(folder: Path) -> Record:
+    """A run's record. One that claims to run, but that no process works on, was killed."""
+    try:
+        found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        record = Record(**{**found, "settings": Settings(**found["settings"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise KitError(f"{folder} holds no readable run.json: {error}. Delete the folder, or mend the file.") from error
+    return replace(record, state="killed") if record.state == "running" and not in_use(folder) else record
+
+
+def every(task: str | None = None) -> list[tuple[Path, Record]]:
+    """The runs of one task, or of all, the oldest first."""
+    pattern = f"{task or '*'}/*/run.json"
+    return [(file.parent, read(file.parent)) for file in sorted((workspace.root() / "runs").glob(pattern))]
+
+
+def find(task: str, name: str) -> Path:
+    """The folder of a run: by its id, the beginning of one, or a baseline's name, for its latest run.
+
+    A run of another task is named with it, such as sentiment/bigru.
+    """
+    other, slash, rest = name.partition("/")
+    if slash:
+        return find(tasks.find(other).name, rest)
+    found = every(task)
+    same = [folder for folder, record in found if record.settings.baseline == name]
+    named = same or [folder for folder, record in found if record.id.startswith(name)]
+    if not named:
+        known = [record.id for _, record in found]
+        raise KitError(f"{task} has no run {name!r}. {did_you_mean(name, known[-10:])}")
+    if not same and len(named) > 1:
+        raise KitError(f"{len(named)} runs begin with {name!r}: {', '.join(folder.name for folder in named[:5])}.")
+    return named[-1]
+
+
+def unfinished(task: str, baseline: str, seed: int | None) -> tuple[Path, Record]:
+    """The latest run of a baseline that can go on; with a certain seed, where one is given."""
+    of_seed = "" if seed is None else f" with seed {seed}"
+    for folder, record in reversed(every(task)):
+        if record.settings.baseline != baseline or (seed is not None and record.settings.seed != seed):
+            continue
+        if record.state == "finished":
+            break
+        return folder, record
+    raise KitError(
+        f"{baseline} has no unfinished run{of_seed} that could go on. Start one: kit baseline {task} {baseline}"
+    )
+
+
+def begun(folder: Path, record: Record) -> Record:
+    """The record of a run that goes on now. What a killed part of it took is told by what it wrote last."""
+    took = max(0.0, _last_written(folder) - record.since) if record.since else 0.0
+    return replace(record, state="running", error=None, seconds=round(record.seconds + took, 2), since=time.time())
+
+
+def _last_written(folder: Path) -> float:
+    return max(
+        (file.stat().st_mtime for file in folder.rglob("*") if file.name not in ("run.json", ".lock")), default=0
+    )
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time works on a run."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise KitError(f"Another process is working on {folder.name}. Wait for it, or start a new run.") from error
+
+
+def in_use(folder: Path) -> bool:
+    from filelock import FileLock, Timeout
+
+    if not (folder / ".lock").exists() or not os.access(folder, os.W_OK):
+        return False
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def histories(folder: Path) -> list[list[dict[str, Any]]]:
+    """What each training of a run measured after each epoch: epoch, step, loss, perhaps a metric, and so on."""
+    found = []
+    for file in sorted(folder.rglob("history.csv")):
+        with file.open(encoding="utf-8", newline="") as lines:
+            found.append([{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)])
+    return found
+
+
+def progress(folder: Path) -> tuple[int, dict[str, float]]:
+    """(epochs done in all trainings of a run, the last measure on rows held out, averaged over its trainings)."""
+    known = ("epoch", "step", "loss", "learning_rate", "seconds")
+    done = [history for history in histories(folder) if history]
+    last = [{name: value for name, value in history[-1].items() if name not in known} for history in done]
+    names = dict.fromkeys(name for row in last for name in row)
+    means = {name: sum(row.get(name, 0.0) for row in last) / len(last) for name in names}
+    return sum(len(history) for history in done), means
+
+
+def watch(task: str | None, port: int) -> None:
+    """Start TensorBoard on the runs of a task, or of all, in place of this process; Ctrl-C ends it."""
+    folder = workspace.root() / "runs" / (task or "")
+    if not any(folder.rglob("events.out.tfevents.*")):
+        raise KitError(f"There is nothing to watch in {folder} yet. Train a network first: kit baseline mnist cnn")
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--port", str(port)]
+    os.execv(sys.executable, command)
