@@ -30,5 +30,5 @@ clean:
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[deepshape,dev,postgres,text]'
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[deepshape,dev,postgres,ray,text]'
 	touch $@

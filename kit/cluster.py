@@ -73,7 +73,7 @@ def _received(ray: Any, done: Any, folder: Path, record: Record) -> Entry | Exce
         entry = running.submit(folder, record, running.Trained(made["predictions"], made["device"], made["seconds"]))
     except Exception as error:
         cause = getattr(error, "cause", None) or error  # Ray wraps what a job raised
-        runs.write(folder, replace(record, state="failed", since=None, error=f"{type(cause).__name__}: {cause}"))
+        runs.write(folder, replace(record, state="failed", since=None, error=str(cause)))
         return cause
     facts = {"metric": entry["metric"], "score": entry["score"], "seconds": entry["seconds"]}
     runs.write(folder, replace(record, state="finished", since=None, **facts))

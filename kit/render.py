@@ -115,15 +115,17 @@ def run_table(rows: Sequence[tuple[Record, int, dict[str, float]]]) -> None:
     if not rows:
         say("No runs yet. Make the first one: kit baseline mnist")
         return
-    heads = ("run", "task", "state", "epochs", "held out", "test", "seconds", "settings")
+    heads = ("run", "task", "state", "epochs", "held out", "test", "seconds", "remark")
     table = Table(*heads, box=None, header_style="bold", pad_edge=False)
     for column in ("epochs", "seconds"):
         table.columns[heads.index(column)].justify = "right"
+    table.columns[-1].no_wrap = True
     for record, epochs, measured in rows:
         held_out = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
-        test = f"{record.metric} {_number(record.score)}" if record.metric else record.error or ""
-        cells = (record.id, record.settings.task, record.state, str(epochs or ""), held_out, test[:60])
-        table.add_row(*map(Text, (*cells, f"{record.seconds:.1f}", record.settings.remark())))
+        test = f"{record.metric} {_number(record.score)}" if record.metric else ""
+        cells = (record.id, record.settings.task, record.state, str(epochs or ""), held_out, test)
+        remark = "; ".join(filter(None, [record.settings.remark(), (record.error or "").partition("\n")[0]]))
+        table.add_row(*map(Text, (*cells, f"{record.seconds:.1f}", remark)))
     _out().print(table)
 
 

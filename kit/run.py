@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import api, runs, tasks, workspace
+from kit import api, render, runs, tasks, workspace
 from kit.board import Board, Entry
 from kit.errors import KitError, Stopped, did_you_mean
 from kit.runs import Record, Settings
@@ -60,6 +60,8 @@ def go(wanted: Settings, unfinished: Callable[[], tuple[Path, Record]] | None = 
         train(Settings(**told["settings"]), Path(told["folder"]), start)
         return None
     folder, record = unfinished() if unfinished else runs.create(wanted)
+    if unfinished:
+        render.note(f"Going on with {folder.name}, which was {record.state}")
     with runs.alone(folder):
         record = runs.begun(folder, record)
         runs.write(folder, record)
@@ -83,7 +85,7 @@ def _run(folder: Path, record: Record, start: Start) -> Entry:
         again = f"kit baseline {record.settings.task} {record.settings.baseline} --resume"
         raise Stopped(f"{stop or 'Stopped.'}\nGo on: {again}") from stop
     except Exception as error:
-        ended("failed", error=f"{type(error).__name__}: {error}")
+        ended("failed", error=str(error) if isinstance(error, KitError) else repr(error))
         raise
     ended("finished", metric=entry["metric"], score=entry["score"])
     return entry
@@ -181,7 +183,6 @@ def _join(device: str) -> int:
     """Become one of several processes where torchrun started them; this one's number."""
     if _world() == 1:
         return 0
-    from kit import render
     from kit.training import devices
 
     devices.join(devices.choose_device(device))

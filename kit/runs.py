@@ -92,7 +92,7 @@ def every(task: str | None = None) -> list[tuple[Path, Record]]:
 
 
 def find(task: str, name: str) -> Path:
-    """The folder of a run: by its id, the beginning of one, or a baseline's name, for its latest run.
+    """The folder of a run: by its id, the beginning of one, or a baseline's name, for its latest run with weights.
 
     A run of another task is named with it, such as sentiment/bigru.
     """
@@ -101,6 +101,7 @@ def find(task: str, name: str) -> Path:
         return find(tasks.find(other).name, rest)
     found = every(task)
     same = [folder for folder, record in found if record.settings.baseline == name]
+    same = [folder for folder in same if any(folder.rglob("best.pt"))] or same
     named = same or [folder for folder, record in found if record.id.startswith(name)]
     if not named:
         known = [record.id for _, record in found]
@@ -114,11 +115,9 @@ def unfinished(task: str, baseline: str, seed: int | None) -> tuple[Path, Record
     """The latest run of a baseline that can go on; with a certain seed, where one is given."""
     of_seed = "" if seed is None else f" with seed {seed}"
     for folder, record in reversed(every(task)):
-        if record.settings.baseline != baseline or (seed is not None and record.settings.seed != seed):
-            continue
-        if record.state == "finished":
-            break
-        return folder, record
+        wanted = record.settings.baseline == baseline and seed in (None, record.settings.seed)
+        if wanted and record.state not in ("finished", "running"):
+            return folder, record
     raise KitError(
         f"{baseline} has no unfinished run{of_seed} that could go on. Start one: kit baseline {task} {baseline}"
     )

@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and thr
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -63,3 +64,40 @@ def kit_command(workspace: Path) -> Kit:
         return subprocess.run(command, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
 
     return run
+
+
+NETWORK = '''
+"""A network that tells heads from tails by the number of the toss."""
+import time
+import numpy as np, torch
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from kit import training
+from kit.metrics import binary_accuracy
+
+def slowly(batch):
+    time.sleep(0.02)
+    return batch + 0.1 * torch.randn_like(batch)
+
+def predict(data, run):
+    x = torch.linspace(-1, 1, 200)[:, None].repeat(1, 3)
+    net = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.2), nn.ReLU(), nn.Linear(8, 1), nn.Flatten(0))
+    model = training.fit(net, x, (x[:, 0] > 0).float(), run, loss=binary_cross_entropy_with_logits, epochs=6,
+                         batch_size=10, learning_rate=0.01, augment=slowly, valid=0.2, metric=binary_accuracy)
+    return training.predict(model, x[:100], run).sigmoid().numpy()
+'''
+
+
+@pytest.fixture
+def coin_network(workspace: Path) -> Path:
+    (workspace / "tasks" / "coin" / "baselines" / "network.py").write_text(NETWORK.lstrip())
+    return workspace
+
+
+def wait_for_epochs(workspace: Path, n: int) -> None:
+    for _ in range(600):
+        lines = sum(len(file.read_text().splitlines()) - 1 for file in (workspace / "runs").rglob("history.csv"))
+        if lines >= n:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"no {n} epochs within a minute")

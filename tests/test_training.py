@@ -1,10 +1,16 @@
 """The training loop: it learns, it repeats itself exactly, and it decides placement in one place."""
 
+import csv
+import errno
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
@@ -12,6 +18,7 @@ from kit import training
 from kit.errors import KitError
 from kit.metrics import accuracy, mse
 from kit.task import Run
+from kit.training import batches, checkpoints, devices, pictures, stops
 
 
 @pytest.fixture
@@ -148,17 +155,251 @@ def test_a_model_in_training_is_left_in_training(run: Run) -> None:
     assert model.training
 
 
-def test_events_can_be_read_by_tensorboard(run: Run) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    fit(run, valid=0.2, metric=accuracy, epochs=4)
-    events = EventAccumulator(str(run.folder))
+def events_of(run: Run) -> EventAccumulator:
+    events = EventAccumulator(str(run.folder), size_guidance={"scalars": 0, "histograms": 0, "images": 0})
     events.Reload()
-    assert {"train/loss", "train/learning_rate", "valid/accuracy"} <= set(events.Tags()["scalars"])
+    return events
+
+
+def test_events_can_be_read_by_tensorboard(run: Run) -> None:
+    fit(run, valid=0.2, metric=accuracy, epochs=4)
+    events = events_of(run)
+    scalars = {"train/loss", "train/step_loss", "train/learning_rate", "valid/accuracy"}
+    assert set(events.Tags()["scalars"]) == scalars
     losses = [event.value for event in events.Scalars("train/loss")]
     assert len(losses) == 4
     assert losses[-1] < losses[0]
     assert [event.step for event in events.Scalars("valid/accuracy")] == [15, 30, 45, 60]
+    assert [event.step for event in events.Scalars("train/step_loss")] == [50]
+    assert {node.op for node in graph_nodes(events)} >= {"aten::linear", "aten::relu"}
+    assert len(events.Histograms("weights/0.weight")) == 4
+
+
+def graph_nodes(events: EventAccumulator) -> list[Any]:
+    from tensorboard.compat.proto.graph_pb2 import GraphDef
+
+    graph = GraphDef()
+    graph.ParseFromString(events.Graph().SerializeToString())
+    return list(graph.node)
+
+
+def test_images_and_maps_can_be_looked_at(run: Run) -> None:
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 2))
+    x, y = torch.rand(20, 1, 8, 8), torch.randint(0, 2, (20,))
+    options = {"loss": cross_entropy, "epochs": 2, "batch_size": 10, "learning_rate": 0.01}
+    training.fit(net, x, y, run, **options, maps=lambda model, images: images[:, 0])  # type: ignore[arg-type]
+    events = events_of(run)
+    assert any(name.startswith("inputs") for name in events.Tags()["images"])
+    assert any(name.startswith("maps") for name in events.Tags()["images"])
+
+
+def test_a_network_that_cannot_be_traced_has_no_graph_and_trains(run: Run) -> None:
+    class Strange(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if torch.jit.is_tracing():
+                raise RuntimeError("not to be traced")
+            return self.layer(x)
+
+    x, y = rings()
+    training.fit(Strange(), x, y, run, **{**OPTIONS, "epochs": 1})  # type: ignore[arg-type]
+    assert not events_of(run).Tags()["graph"]
+
+
+def test_the_pictures_show_the_history_and_the_classes(run: Run) -> None:
+    fit(run, valid=0.2, metric=accuracy, epochs=3)
+    for name in ("learning_curve.png", "confusion.png"):
+        assert (run.folder / name).read_bytes().startswith(b"\x89PNG")
+    rows = list(csv.DictReader((run.folder / "history.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert list(rows[0]) == ["epoch", "step", "loss", "accuracy", "learning_rate", "seconds"]
+
+
+def test_a_picture_has_axes_units_and_a_title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    drawn: list[Figure] = []
+    monkeypatch.setattr(pictures, "_save", lambda figure, path: drawn.append(figure))
+    history = [{"epoch": n, "loss": 1 / n, "accuracy": 1 - 0.5 / n} for n in (1, 2, 3)]
+    pictures.learning_curve(tmp_path / "a.png", "mnist cnn, seed 0", history, "accuracy", 3)
+    pictures.confusion(tmp_path / "b.png", "mnist cnn, seed 0", np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]))
+    curve, matrix = drawn
+    assert [axes.get_ylabel() for axes in curve.axes] == [
+        "loss (mean over the training rows)",
+        "accuracy (rows held out)",
+    ]
+    assert curve.axes[0].get_xlabel() == "epoch"
+    assert curve.axes[1].lines[1].get_label() == "kept: 0.8333"
+    assert matrix.axes[0].get_title() == "mnist cnn, seed 0\n4 rows held out, 75.00% right"
+    assert (matrix.axes[0].get_xlabel(), matrix.axes[0].get_ylabel()) == ("predicted class", "true class")
+    assert [text.get_text() for text in matrix.axes[0].texts] == ["1", "0", "0", "0", "1", "1", "0", "0", "1"]
+
+
+def test_a_loss_that_is_no_number_is_told_with_its_step_and_nothing_is_kept(run: Run) -> None:
+    steps = 0
+
+    def breaks(outputs: Tensor, targets: Tensor) -> Tensor:
+        nonlocal steps
+        steps += 1
+        return cross_entropy(outputs, targets) * (float("nan") if steps == 22 else 1)
+
+    with pytest.raises(KitError, match=r"no longer a number at step 22 \(epoch 2\)") as told:
+        fit(run, loss=breaks)
+    assert "--learning-rate 0.0025; it was 0.01" in str(told.value)
+    saved = checkpoints.newest(run.folder)
+    assert saved is not None
+    assert saved["engine"]["iteration"] == 19  # the last state that was good
+    assert all(torch.isfinite(part).all() for part in saved["model"].values())
+
+
+def test_a_loss_that_is_no_number_in_the_last_step_is_told_too(run: Run) -> None:
+    def late(outputs: Tensor, targets: Tensor) -> Tensor:
+        return cross_entropy(outputs, targets) * (
+            float("inf") if len(targets) != 32 else 1
+        )  # the last batch is smaller
+
+    with pytest.raises(KitError, match=r"at step 19 \(epoch 1\)"):
+        fit(run, loss=late)
+    assert not list(run.folder.glob("*.pt"))
+
+
+def test_on_a_device_that_is_slow_to_look_at_the_first_wrong_step_is_told_all_the_same() -> None:
+    watchman = stops.Watchman("cpu")
+    watchman.every = 20
+    for step in range(1, 41):
+        watchman.see(step, torch.tensor(float("nan") if step in (23, 31) else 1.0))
+        wanted, wrong = watchman.look(step)
+        assert (wanted, wrong) == (False, 23 if step == 40 else 0)
+
+
+def test_memory_that_does_not_suffice_is_told_with_what_to_try(run: Run) -> None:
+    class Huge(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            if self.training:
+                x.new_empty(len(x), 10**13)
+            return self.layer(x)
+
+    x, y = rings()
+    with pytest.raises(KitError, match=r"Out of memory with batches of 32 rows") as told:
+        training.fit(Huge(), x, y, run, **OPTIONS)  # type: ignore[arg-type]
+    assert "Try --batch-size 16" in str(told.value)
+
+
+def test_an_error_that_is_not_about_memory_stays_what_it_is(run: Run) -> None:
+    x, y = rings()
+    with pytest.raises(RuntimeError, match="shapes"):
+        training.fit(nn.Linear(3, 2), x, y, run, **OPTIONS)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with 400 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room at all."""
+    try:
+        with (disk / "filler").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(512))
+    except OSError as error:
+        assert error.errno == errno.ENOSPC  # noqa: PT017 - the loop has no other end
+
+
+def test_on_a_full_disk_the_last_good_checkpoint_survives(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(wanted_device="cpu", folder=small_disk / "run")
+    steps = 0
+
+    def fills_up(batch: Tensor) -> Tensor:
+        nonlocal steps
+        steps += 1
+        if steps == 2 * 19 + 5:
+            fill(small_disk)
+        return batch
+
+    torch.manual_seed(0)
+    model, x, y = fit(run, augment=fills_up, epochs=6)
+    assert share_right(model, x, y, run) > 0.8  # it went on
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert "could not be saved: No space left on device" in said
+    saved = checkpoints.newest(run.folder)
+    assert saved is not None
+    assert saved["engine"]["iteration"] == 2 * 19
+    assert not [file.name for file in run.folder.iterdir() if file.name.endswith(".part")]
+    (small_disk / "filler").unlink()
+    torch.manual_seed(0)
+    again, _, _ = fit(Run(wanted_device="cpu", folder=run.folder, start="resume"), epochs=6)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_the_same(tmp_path: Path) -> None:
+    outputs = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        run = Run(wanted_device="cpu", folder=tmp_path / str(compiled), compile=compiled)
+        model, x, y = fit(run)
+        assert share_right(model, x, y, run) > 0.97
+        outputs.append(training.predict(model, x, run).softmax(dim=1))
+    assert (outputs[0] - outputs[1]).abs().mean() < 0.02
+
+
+def test_the_run_decides_batches_and_learning_rate(run: Run) -> None:
+    sizes: list[int] = []
+
+    def counted(outputs: Tensor, targets: Tensor) -> Tensor:
+        sizes.append(len(targets))
+        return cross_entropy(outputs, targets)
+
+    start = network()
+    before = [part.clone() for part in start.parameters()]
+    still = Run(wanted_device="cpu", folder=run.folder, batch_size=200, learning_rate=1e-12)
+    x, y = rings()
+    model = training.fit(start, x, y, still, **{**OPTIONS, "loss": counted, "epochs": 1})  # type: ignore[arg-type]
+    assert sizes == [200, 200, 200]
+    assert all(torch.allclose(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_whole_groups_are_held_out() -> None:
+    groups = np.repeat(np.arange(20), 30)
+    held_out, kept = batches.split(600, 0.2, groups)
+    assert len(held_out) == 120
+    assert sorted(held_out.tolist() + kept.tolist()) == list(range(600))
+    assert not set(groups[held_out]) & set(groups[kept])
+    every, none = batches.split(600, 0.0, groups)
+    assert (len(every), len(none)) == (0, 600)
+
+
+def test_a_last_batch_too_small_to_normalise_over_joins_the_one_before() -> None:
+    seen = list(training.Batches([torch.arange(65)], 32))
+    assert sorted(len(batch[0]) for batch in seen) == [32, 33]
+    assert sorted(torch.cat([batch[0] for batch in seen]).tolist()) == list(range(65))
+
+
+def test_data_that_does_not_fit_on_a_cuda_device_waits_in_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved: list[str] = []
+    monkeypatch.setattr(Tensor, "pin_memory", lambda self: moved.append("pinned") or self)
+    monkeypatch.setattr(Tensor, "to", lambda self, device, **_: moved.append(str(device)) or self)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 2000))
+    devices.resident([torch.zeros(100), torch.zeros(25)], "cuda:0")  # 500 bytes
+    devices.resident([torch.zeros(100), torch.zeros(26)], "cuda:0")
+    assert moved == ["cuda:0", "cuda:0", "pinned", "pinned"]
 
 
 def test_images_are_trained_in_channels_last_layout(run: Run) -> None:

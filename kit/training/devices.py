@@ -134,7 +134,7 @@ def added_up(sums: Array) -> Array:
     """(...) float64: the sum over all processes. Whole numbers stay exact up to 2^53."""
     if world() == 1:
         return sums
-    every = torch.as_tensor(idist.all_reduce(torch.from_numpy(np.asarray(sums, np.float64)), "SUM"))
+    every = torch.as_tensor(idist.all_reduce(torch.tensor(sums, dtype=torch.float64), "SUM"))
     return np.asarray(every.cpu().numpy())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import workspace
+from kit import render, workspace
 from kit.task import Array
 
 MOST_CLASSES = 30  # beyond, the numbers in a confusion matrix could not be read
@@ -65,5 +65,8 @@ def _figure(title: str) -> tuple[Any, Any]:
 
 
 def _save(figure: Any, path: Path) -> None:
-    with workspace.replacing(path) as file:
-        figure.savefig(file, format="png", dpi=120)
+    try:
+        with workspace.replacing(path) as file:
+            figure.savefig(file, format="png", dpi=120)
+    except OSError as error:  # a picture is no reason to lose a training
+        render.note(f"{path.name} could not be drawn: {error.strerror}")

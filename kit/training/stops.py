@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from kit.errors import KitError, Stopped
 from kit.training import devices
 
 LOOK_EVERY = 20  # steps between two looks at the device, and between two talks of several processes
+SAME_WISH = 1.0  # seconds; torchrun passes Ctrl-C on to processes that have had it from the terminal already
 
 
 class Watchman:
@@ -24,7 +26,7 @@ class Watchman:
 
     def __init__(self, device: str) -> None:
         self.every = 1 if device == "cpu" and devices.world() == 1 else LOOK_EVERY
-        self.wanted = False
+        self.wanted: float | None = None  # since when the user wants to stop
         self.wrong = torch.zeros((), dtype=torch.int64, device=device)
 
     def see(self, step: int, loss: Tensor) -> None:
@@ -36,7 +38,7 @@ class Watchman:
         """(the user wants to stop, first step whose loss was no number or 0), the same in all processes."""
         if step % self.every and not always:
             return False, 0
-        wanted, wrong = devices.largest([int(self.wanted), int(self.wrong)])
+        wanted, wrong = devices.largest([int(self.wanted is not None), int(self.wrong)])
         return bool(wanted), wrong
 
     @contextmanager
@@ -44,9 +46,10 @@ class Watchman:
         """Ctrl-C, and the polite signal of schedulers, ask for a stop; a second Ctrl-C does not wait for it."""
 
         def ask(number: int, _frame: Any) -> None:
-            if self.wanted and number == signal.SIGINT:
+            if self.wanted is None:
+                self.wanted = time.monotonic()
+            elif number == signal.SIGINT and time.monotonic() - self.wanted >= SAME_WISH:
                 raise KeyboardInterrupt
-            self.wanted = True
 
         if threading.current_thread() is not threading.main_thread():
             yield

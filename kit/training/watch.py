@@ -2,19 +2,22 @@
 
 import csv
 import io
+import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from kit import progress, workspace
+from kit import progress, render, workspace
 from kit.training.devices import chance_untouched
 
 LOSS_EVERY = 50  # steps between two points of the loss's curve
 _EXAMPLES, _SAMPLE = 16, 10_000  # images shown; weights of a layer that its histogram looks at, at most
+_ROOM = 1 << 16  # bytes that must be free for events to be written
 
 Row = dict[str, Any]
 
@@ -29,6 +32,7 @@ class Watch:
         self.folder, self.history, self.quiet = folder, history, quiet
         self.epochs, self.steps, self.first = epochs, steps, step
         self.recent: list[Tensor] = []  # losses since the last point of the curve
+        self.writing = not quiet
 
     def __enter__(self) -> "Watch":
         if not self.quiet:
@@ -48,16 +52,17 @@ class Watch:
         """The layers on the terminal, and the graph in the events. inputs: a row or two."""
         if self.quiet:
             return
-        with chance_untouched():
+        with chance_untouched(), self._events():
             progress.model_summary(layers(model, inputs), device)
             if self.first == 0:
                 self._graph(model, inputs)
 
     def inputs(self, inputs: Sequence[Tensor]) -> None:
         """The first images that the network learns from, as it sees them."""
-        for part in inputs:
-            if not self.quiet and part.ndim == 4 and part.shape[1] in (1, 3):
-                self._pictures("inputs", part[:_EXAMPLES].float().cpu(), 0)
+        with self._events():
+            for part in inputs:
+                if part.ndim == 4 and part.shape[1] in (1, 3):
+                    self._pictures("inputs", part[:_EXAMPLES].float().cpu(), 0)
 
     def step(self, step: int, loss: Tensor, learning_rate: float) -> None:
         """One step is done. Its loss is read now and then only, for reading waits for the device."""
@@ -66,8 +71,9 @@ class Watch:
         self.recent.append(loss)
         if step % LOSS_EVERY == 0:
             mean = float(torch.stack(self.recent).mean())
-            self.writer.add_scalar("train/step_loss", mean, step)
-            self.writer.add_scalar("train/learning_rate", learning_rate, step)
+            with self._events():
+                self._add("train/step_loss", mean, step)
+                self._add("train/learning_rate", learning_rate, step)
             self.bar.loss(mean)
             self.recent.clear()
         self.bar.advance()
@@ -77,24 +83,53 @@ class Watch:
         self.history.append(row)
         if self.quiet:
             return
-        self.writer.add_scalar("train/loss", row["loss"], step)
-        for name, value in metrics.items():
-            self.writer.add_scalar(f"valid/{name}", value, step)
-        for name, part in model.named_parameters():
-            if part.requires_grad:
-                values = part.detach().flatten().float()
-                self.writer.add_histogram(f"weights/{name}", values[:: -(-len(values) // _SAMPLE)], step)
         self.bar.epoch(row["epoch"], row["loss"], metrics)
-        self._write_history()
+        with self._events():
+            self._add("train/loss", row["loss"], step)
+            for name, value in metrics.items():
+                self._add(f"valid/{name}", value, step)
+            for name, part in model.named_parameters():
+                if part.requires_grad:
+                    values = part.detach().flatten().float()
+                    self._add(f"weights/{name}", values[:: -(-len(values) // _SAMPLE)], step)
+            self._write_history()
 
     def maps(self, step: int, draw: Callable[[], Tensor]) -> None:
         """Example maps of the model, (n, height, width), as they are after an epoch."""
-        if not self.quiet:
-            with chance_untouched():
+        with chance_untouched(), self._events():
+            if self.writing:
                 self._pictures("maps", draw()[:_EXAMPLES, None].float().cpu(), step)
+
+    @contextmanager
+    def _events(self) -> Iterator[None]:
+        """What is written inside is on disk afterwards; on a full disk nothing more is, and training goes on.
+
+        TensorBoard writes in a thread of its own, which a full disk would end: so it is asked before, and waited for.
+        """
+        if self.writing and shutil.disk_usage(self.folder).free < _ROOM:
+            self._give_up("the disk is full")
+        try:
+            yield
+            if self.writing:
+                self.writer.flush()
+        except OSError as error:
+            self._give_up(error.strerror or str(error))
+
+    def _give_up(self, reason: str) -> None:
+        if self.writing:
+            render.note(f"No more events are written for TensorBoard: {reason}. Training goes on.")
+        self.writing = False
+
+    def _add(self, name: str, value: Any, step: int) -> None:
+        """One number as a scalar, several as a histogram."""
+        if self.writing:
+            is_scalar = isinstance(value, float)
+            (self.writer.add_scalar if is_scalar else self.writer.add_histogram)(name, value, step)
 
     def _pictures(self, name: str, images: Tensor, step: int) -> None:
         """Images with values scaled to what can be shown, side by side."""
+        if not self.writing:
+            return
         low, high = images.amin(), images.amax()
         self.writer.add_images(name, (images - low) / (high - low).clamp(min=1e-6), step)
 
