@@ -26,7 +26,8 @@ Files = dict[str, bytes]  # content by path
 def run(grid: Sequence[Settings], on: str, gpus: float, cpus: float) -> Iterator[tuple[Settings, Entry | Exception]]:
     """Each run's entry, or what went wrong, as they come. on: "ray" finds or starts a cluster, or its address."""
     ray = _connect(on)
-    work = ray.remote(num_gpus=gpus, num_cpus=cpus, max_retries=RETRIES)(_work)
+    # a process a job: the next one finds no task of the one before, nor its memory on the GPU
+    work = ray.remote(num_gpus=gpus, num_cpus=cpus, max_retries=RETRIES, max_calls=1)(_work)
     render.note(f"{len(grid)} runs on {on}: {len(ray.nodes())} nodes, {ray.cluster_resources().get('CPU', 0):g} CPUs")
     waiting = {}
     for settings in grid:
