@@ -25,11 +25,12 @@ class Batches:
     def __init__(self, tensors: Sequence[Tensor], size: int, padding: int | None = None) -> None:
         self.tensors, self.size = tensors, size
         self.lengths = None if padding is None else lengths(tensors[0], padding)
+        self._count = len(self._cut(torch.arange(len(tensors[0]))))
         self.weight = 1.0  # of the batch at hand: this process's rows times the processes, over the rows of all of them
         self._skip: tuple[int, dict[str, Any]] | None = None
 
     def __len__(self) -> int:
-        return len(self._cut(torch.arange(len(self.tensors[0]))))
+        return self._count
 
     def go_on(self, after: int, state: dict[str, Any]) -> None:
         """The next epoch leaves out its first `after` batches; the random state is then what it was after them."""
@@ -46,9 +47,10 @@ class Batches:
             after, state = self._skip
             order, self._skip = order[after:], None
             devices.set_random_state(state)
+        n_processes = devices.world()
         for rows in order:
-            mine = devices.share(rows)
-            self.weight = len(mine) * devices.world() / len(rows)
+            mine = devices.share(rows) if n_processes > 1 else rows
+            self.weight = len(mine) * n_processes / len(rows)
             inputs, *others = (tensor[mine.to(tensor.device)] for tensor in self.tensors)
             yield (inputs if self.lengths is None else inputs[:, : int(self.lengths[rows].max())]), *others
 

@@ -148,7 +148,7 @@ class Training:
         targets = [part.to(self.device, non_blocking=True) for part in batch[self.n_inputs :]]
         loss = self.recipe.loss(found.float(), *targets)
         self.optimizer.zero_grad()
-        (loss if devices.world() == 1 else loss * self.batches.weight).backward()
+        (loss if self.batches.weight == 1.0 else loss * self.batches.weight).backward()
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()

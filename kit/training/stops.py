@@ -1,5 +1,6 @@
 """What ends a training before its time: the user, a loss that is no number, memory that does not suffice."""
 
+import math
 import signal
 import threading
 import time
@@ -31,8 +32,10 @@ class Watchman:
 
     def see(self, step: int, loss: Tensor) -> None:
         """Note whether the loss of a step is a number."""
-        new = (self.wrong == 0) & ~loss.isfinite()
-        self.wrong = torch.where(new, step, self.wrong)
+        if self.every > 1:
+            self.wrong = torch.where((self.wrong == 0) & ~loss.isfinite(), step, self.wrong)
+        elif not math.isfinite(loss):
+            self.wrong.fill_(step)
 
     def look(self, step: int, always: bool = False) -> tuple[bool, int]:
         """(the user wants to stop, first step whose loss was no number or 0), the same in all processes."""
