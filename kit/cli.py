@@ -1,5 +1,6 @@
 """The `kit` command. Each command is a few lines over the library, which it imports when it runs."""
 
+import errno
 import os
 import sys
 from enum import StrEnum
@@ -42,7 +43,7 @@ TaskName = Annotated[
     str, typer.Argument(help="A task's name; `kit tasks` lists them.", autocompletion=_tasks, metavar="TASK")
 ]
 OptionalTask = Annotated[
-    str | None, typer.Argument(help="One task; all without it.", autocompletion=_tasks, metavar="[TASK]")
+    str | None, typer.Argument(help="One task; all without it.", autocompletion=_tasks, metavar="TASK")
 ]
 File = Annotated[Path, typer.Argument(help="Predictions: .npy, .npz, .csv, .csv.gz or .parquet.", metavar="FILE")]
 
@@ -96,7 +97,7 @@ def baseline(
     task: OptionalTask = None,
     name: Annotated[
         str | None,
-        typer.Argument(help="A baseline; the task's default without it.", autocompletion=_baselines, metavar="[NAME]"),
+        typer.Argument(help="A baseline; the task's default without it.", autocompletion=_baselines, metavar="NAME"),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same machine, same score. 0 without it.")
@@ -312,6 +313,13 @@ def main() -> None:
     except BrokenPipeError:  # `kit leaderboard | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        from kit import render
+
+        render.complain(KitError(f"The disk is full, so {error.filename or 'a file'} could not be written. Make room."))
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -117,9 +117,9 @@ def run_table(rows: Sequence[tuple[Record, int, dict[str, float]]]) -> None:
         return
     heads = ("run", "task", "state", "epochs", "held out", "test", "seconds", "remark")
     table = Table(*heads, box=None, header_style="bold", pad_edge=False)
-    for column in ("epochs", "seconds"):
-        table.columns[heads.index(column)].justify = "right"
-    table.columns[-1].no_wrap = True
+    for head, column in zip(heads, table.columns, strict=True):
+        column.justify = "right" if head in ("epochs", "seconds") else "left"
+        column.no_wrap = head != "remark"
     for record, epochs, measured in rows:
         held_out = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
         test = f"{record.metric} {_number(record.score)}" if record.metric else ""

@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and threads that wait for each other crawl
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -101,3 +102,27 @@ def wait_for_epochs(workspace: Path, n: int) -> None:
             return
         time.sleep(0.1)
     pytest.fail(f"no {n} epochs within a minute")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own with 400 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room at all."""
+    try:
+        with (disk / "filler").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(512))
+    except OSError as error:
+        assert error.errno == errno.ENOSPC  # noqa: PT017 - the loop has no other end

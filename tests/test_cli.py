@@ -24,7 +24,8 @@ def preds(tmp_path: Path) -> Path:
 
 def test_help_names_every_command_with_an_example(kit_command: Kit) -> None:
     shown = kit_command("--help").stdout
-    commands = ("tasks", "info", "data", "baseline", "check", "submit", "leaderboard", "compare", "verify")
+    done = ("tasks", "info", "data", "baseline", "predict", "runs", "watch")
+    commands = (*done, "check", "submit", "leaderboard", "compare", "verify")
     for command in commands:
         assert command in shown
         assert f"Example: kit {command}" in kit_command(command, "--help").stdout

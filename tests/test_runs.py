@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from kit import api, run, runs
 from kit.board import Board
 from kit.errors import KitError
-from tests.conftest import NETWORK, Kit, wait_for_epochs
+from tests.conftest import NETWORK, Kit, fill, wait_for_epochs
 
 KIT = [sys.executable, "-m", "kit"]
 QUICK = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -164,6 +165,21 @@ def test_a_name_that_could_be_several_runs_is_refused(coin_network: Path) -> Non
         runs.find("coin", "2")
     assert runs.find("coin", "bias").name == list(Board().all("coin"))[-1]["id"]
     assert api.leaderboard("coin")["entries"].tolist() == [2]
+
+
+def test_a_full_disk_is_told_without_a_traceback(
+    small_disk: Path, kit_command: Kit, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(workspace / "tasks", small_disk / "tasks")
+    (small_disk / "leaderboard").mkdir()
+    monkeypatch.setenv("KIT_WORKSPACE", str(small_disk))
+    fill(small_disk)
+    done = kit_command("baseline", "coin")
+    assert done.returncode == 1
+    assert "disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
+    (small_disk / "filler").unlink()
+    assert kit_command("baseline", "coin").returncode == 0
 
 
 @pytest.mark.slow

@@ -1,9 +1,6 @@
 """The training loop: it learns, it repeats itself exactly, and it decides placement in one place."""
 
 import csv
-import errno
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from kit.errors import KitError
 from kit.metrics import accuracy, mse
 from kit.task import Run
 from kit.training import batches, checkpoints, devices, pictures, stops
+from tests.conftest import fill
 
 
 @pytest.fixture
@@ -296,30 +294,6 @@ def test_an_error_that_is_not_about_memory_stays_what_it_is(run: Run) -> None:
     x, y = rings()
     with pytest.raises(RuntimeError, match="shapes"):
         training.fit(nn.Linear(3, 2), x, y, run, **OPTIONS)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with 400 kB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
-
-
-def fill(disk: Path) -> None:
-    """Leave no room at all."""
-    try:
-        with (disk / "filler").open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(512))
-    except OSError as error:
-        assert error.errno == errno.ENOSPC  # noqa: PT017 - the loop has no other end
 
 
 def test_on_a_full_disk_the_last_good_checkpoint_survives(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
