@@ -229,5 +229,5 @@ def test_another_runs_weights_are_the_first_ones(tmp_path: Path, capsys: pytest.
     assert "new: 4.weight, 4.bias" in said.replace("\n", " ")
     strange = nn.Sequential(nn.Flatten(), nn.Linear(2, 7))
     other = Run(wanted_device="cpu", folder=tmp_path / "other", weights_from=tmp_path / "old")
-    with pytest.raises(KitError, match="No weight in"):
+    with pytest.raises(KitError, match="No weight of old fits"):
         training.fit(strange, x, y, other, **options)  # type: ignore[arg-type]

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -151,6 +153,35 @@ def test_several_processes_stop_and_go_on_to_the_same_predictions(
     assert resumed.wait() == 0
     np.testing.assert_allclose(predictions(coin_network)[1], whole, atol=1e-6)
     assert board(kit_command)[0]["entries"] == 2
+
+
+@pytest.mark.slow
+def test_two_hosts_train_together_and_the_first_one_writes(coin_network: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(coin_network / "tasks", other / "tasks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    rendezvous = ["--nnodes", "2", "--nproc-per-node", "1", "--rdzv-backend", "c10d"]
+    rendezvous += ["--rdzv-endpoint", f"127.0.0.1:{port}", "--rdzv-id", "club"]
+    command = [*TORCHRUN[:3], *rendezvous, "-m", "kit", "baseline", "coin", "network"]
+    hosts = []
+    for place in (coin_network, other):
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "KIT_WORKSPACE": str(place),
+            "KIT_CACHE": str(place / "cache"),
+        }
+        hosts.append(
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        )
+    told = [host.communicate(timeout=240) for host in hosts]
+    assert [host.returncode for host in hosts] == [0, 0], told
+    assert sum(out.count("network: binary_accuracy") for out, _ in told) == 1
+    writers = [place for place in (coin_network, other) if (place / "submissions").exists()]
+    assert len(writers) == 1
+    assert len(predictions(writers[0])) == 1
 
 
 @pytest.mark.slow

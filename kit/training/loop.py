@@ -1,7 +1,6 @@
 """Train a network: what baselines call. Where and how it is computed, watched and kept is not their concern."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -68,7 +67,8 @@ def fit(
         return _with(model, saved["best"], run)
     model = devices.placed(model, run.device).train()
     if run.weights_from:
-        _start_from(model, run.weights_from / folder.relative_to(run.folder))
+        source = run.weights_from / folder.relative_to(run.folder)
+        _start_from(model, devices.same(checkpoints.weights(source) if first else None), source.name)
     recipe = Recipe(
         loss=loss,
         epochs=run.epochs or epochs,
@@ -102,16 +102,16 @@ def _with(model: nn.Module, weights: dict[str, Tensor], run: Run) -> nn.Module:
     return devices.placed(model, run.device)
 
 
-def _start_from(model: nn.Module, folder: Path) -> None:
+def _start_from(model: nn.Module, given: dict[str, Tensor], source: str) -> None:
     """Take another training's weights where name and shape agree, and say which ones do not."""
-    given, own = checkpoints.weights(folder), model.state_dict()
+    own = model.state_dict()
     fitting = {name: part for name, part in given.items() if name in own and own[name].shape == part.shape}
     if not fitting:
-        raise KitError(f"No weight in {folder} fits this network, by name and shape. Start from a run of its own kind.")
+        raise KitError(f"No weight of {source} fits this network, by name and shape. Start from a run of its own kind.")
     model.load_state_dict(fitting, strict=False)
     new = [name for name in own if name not in fitting]
     left = f"; new: {', '.join(new[:5])}{', ...' if len(new) > 5 else ''}" if new else ""
-    render.note(f"Starting from {folder.name}: {len(fitting)} of {len(own)} weights fit{left}")
+    render.note(f"Starting from {source}: {len(fitting)} of {len(own)} weights fit{left}")
 
 
 def _first_line(error: Any) -> str:
