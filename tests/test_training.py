@@ -290,6 +290,21 @@ def test_memory_that_does_not_suffice_is_told_with_what_to_try(run: Run) -> None
     assert "Try --batch-size 16" in str(told.value)
 
 
+def test_predicting_takes_smaller_batches_where_memory_is_short(run: Run) -> None:
+    sizes: list[int] = []
+
+    class Small(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            sizes.append(len(x))
+            if len(x) > 100:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return x * 2
+
+    x = torch.arange(300.0)[:, None]
+    assert torch.equal(training.predict(Small(), x, run, batch_size=300), x * 2)
+    assert sizes == [300, 150, 75, 75, 75, 75]
+
+
 def test_an_error_that_is_not_about_memory_stays_what_it_is(run: Run) -> None:
     x, y = rings()
     with pytest.raises(RuntimeError, match="shapes"):

@@ -47,10 +47,10 @@ def read(path: Path) -> State:
         raise Damaged(f"{path}: {error}") from error
 
 
-def save(folder: Path, step: int, state: State) -> None:
-    """Keep the state after a step, and the one before it; older ones go."""
+def save(folder: Path, step: int, state: State, alone: bool = False) -> None:
+    """Keep the state after a step, and the one before it; older ones go. alone: the one before it goes too."""
     if write(folder / f"last-{step:08d}.pt", state):
-        for old in _steps(folder)[KEPT:]:
+        for old in _steps(folder)[1 if alone else KEPT :]:
             old.unlink(missing_ok=True)
 
 

@@ -214,11 +214,11 @@ class Training:
     def save(self, done: bool = False) -> None:
         """Everything that going on needs, to disk. One process writes for all."""
         if devices.rank() == 0:
-            checkpoints.save(self.folder, self.engine.state.iteration, self.state(done))
+            checkpoints.save(self.folder, self.engine.state.iteration, self.state(done), alone=done)
             self.saved_at = time.monotonic()
 
     def state(self, done: bool) -> checkpoints.State:
-        parts = {} if done else {name: part.state_dict() for name, part in self._parts().items()}
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
         over = bool(self.engine.should_terminate) or self.engine.state.iteration >= self.last_step
         plain = {"done": done, "over": over, "facts": self.facts(), "history": self.watch.history}
         chance = {"chance": devices.random_state(), "epoch_chance": self.epoch_chance}

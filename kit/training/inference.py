@@ -28,7 +28,7 @@ def predict(model: nn.Module, x: Inputs, run: Run, *, batch_size: int = 1000, pa
 
 
 def outputs(model: nn.Module, inputs: list[Tensor], device: str, batch_size: int, padding: int | None) -> Tensor:
-    """(n_rows, ...) float32 outputs on the cpu, from this process alone."""
+    """(n_rows, ...) float32 outputs on the cpu, from this process alone; in smaller batches where memory is short."""
     if padding is not None and len(inputs) == 1:
         widths, order = lengths(inputs[0], padding).sort(stable=True)
         parts = zip(inputs[0][order].split(batch_size), widths.split(batch_size), strict=True)
@@ -36,8 +36,13 @@ def outputs(model: nn.Module, inputs: list[Tensor], device: str, batch_size: int
         return torch.cat(found)[order.argsort()]
     was_training = model.training
     model.eval()
-    with torch.inference_mode(), devices.autocast(device):
-        pieces = zip(*(tensor.split(batch_size) for tensor in inputs), strict=True)
-        found = [model(*devices.laid_out(piece, model, device)).float().cpu() for piece in pieces]
-    model.train(was_training)
-    return torch.cat(found)
+    try:
+        with torch.inference_mode(), devices.autocast(device):
+            pieces = zip(*(tensor.split(batch_size) for tensor in inputs), strict=True)
+            return torch.cat([model(*devices.laid_out(piece, model, device)).float().cpu() for piece in pieces])
+    except torch.OutOfMemoryError:
+        if batch_size == 1:
+            raise
+    finally:
+        model.train(was_training)
+    return outputs(model, inputs, device, batch_size // 2, None)
