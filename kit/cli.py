@@ -145,13 +145,9 @@ def baseline(
         raise KitError("Which task? Name one (`kit tasks` lists them), or give --all for every baseline of all tasks.")
     else:
         found = [tasks.find(task)]
-        changed = [] if not resume else [what for what, value in settings.items() if value not in (None, False, "auto")]
-        if changed:
-            raise KitError(f"A run goes on with the settings it was started with: leave {', '.join(changed)} out.")
         entry = run.baseline(task, name, seed=seed, resume=resume, **settings)
-        if entry is None:  # not the first of several processes
-            return
-        render.baseline_done(entry)
+        if entry:  # else this is not the first of several processes
+            render.baseline_done(entry)
     for one in found:
         render.leaderboard(ranking.read(one), "table")
 

@@ -111,7 +111,7 @@ def baseline_done(made: dict[str, Any], count: str = "") -> None:
 
 
 def run_table(rows: Sequence[tuple[Record, int, dict[str, float]]]) -> None:
-    """Each run with its state, its epochs, what it measured on rows held out, and what it scored."""
+    """Each run with its state, its epochs, its best measure on rows held out, and what it scored."""
     if not rows:
         say("No runs yet. Make the first one: kit baseline mnist")
         return

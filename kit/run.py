@@ -38,6 +38,8 @@ def baseline(
     the others return None.
     """
     wanted = settings(task, name, seed or 0, **options)
+    if resume and (given := [what for what, value in options.items() if value not in (None, False, "auto")]):
+        raise KitError(f"A run goes on with the settings it was started with: leave {', '.join(given)} out.")
     return go(wanted, (lambda: runs.unfinished(task, wanted.baseline, seed)) if resume else None)
 
 

@@ -169,12 +169,12 @@ def histories(folder: Path) -> list[list[dict[str, Any]]]:
 
 
 def progress(folder: Path) -> tuple[int, dict[str, float]]:
-    """(epochs done in all trainings of a run, the last measure on rows held out, averaged over its trainings)."""
-    known = ("epoch", "step", "loss", "learning_rate", "seconds")
+    """(epochs done in all trainings of a run, the best measure on rows held out, averaged over its trainings)."""
+    known = ("epoch", "step", "loss", "learning_rate", "seconds", "best")
     done = [history for history in histories(folder) if history]
-    last = [{name: value for name, value in history[-1].items() if name not in known} for history in done]
-    names = dict.fromkeys(name for row in last for name in row)
-    means = {name: sum(row.get(name, 0.0) for row in last) / len(last) for name in names}
+    best = [[row for row in history if row["best"]][-1:] for history in done]
+    measures = [{name: value for name, value in row.items() if name not in known} for rows in best for row in rows]
+    means = {name: sum(row[name] for row in measures) / len(measures) for row in measures for name in row}
     return sum(len(history) for history in done), means
 
 

@@ -205,3 +205,17 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_predictions(
     np.testing.assert_allclose(second, first, atol=1e-6)
     assert len(list(Board().all("coin"))) == 2
     assert kit_command("verify").returncode == 0
+
+
+def test_progress_tells_the_best_measure_of_each_training(tmp_path: Path) -> None:
+    head = "epoch,step,loss,mae,learning_rate,seconds,best\n"
+    for name, rows in {
+        "network-0": "1,10,0.5,0.30,0.1,1,1\n2,20,0.4,0.20,0.1,2,1\n3,30,0.3,0.25,0.1,3,0\n",
+        "network-1": "1,10,0.5,0.10,0.1,1,1\n",
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "history.csv").write_text(head + rows)
+    epochs, measures = runs.progress(tmp_path)
+    assert epochs == 4
+    assert measures == {"mae": pytest.approx(0.15)}
+    assert runs.progress(tmp_path / "nothing") == (0, {})

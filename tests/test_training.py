@@ -213,7 +213,7 @@ def test_the_pictures_show_the_history_and_the_classes(run: Run) -> None:
         assert (run.folder / name).read_bytes().startswith(b"\x89PNG")
     rows = list(csv.DictReader((run.folder / "history.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert list(rows[0]) == ["epoch", "step", "loss", "accuracy", "learning_rate", "seconds"]
+    assert list(rows[0]) == ["epoch", "step", "loss", "accuracy", "learning_rate", "seconds", "best"]
 
 
 def test_a_picture_has_axes_units_and_a_title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,20 +177,25 @@ class Training:
         if self.error:
             return
         loss = float(devices.added_up(np.array(float(self.total)))) / len(self.batches) / devices.world()
-        metrics = {self.judge.metric.name: self.judge.measure(self.kept, self.device)} if self.judge else {}
-        facts = {"learning_rate": self.learning_rate(), "seconds": self.clock()}
+        metrics, better = self.measured()
+        facts = {"learning_rate": self.learning_rate(), "seconds": self.clock(), "best": int(better)}
         self.watch.epoch(step, {"epoch": epoch, "step": step, "loss": loss, **metrics, **facts}, metrics, self.model)
         if self.recipe.maps:
             self.watch.maps(step, self.pictured)
-        if self.judge:
-            value = metrics[self.judge.metric.name]
-            self.goodness = value if self.judge.metric.higher_is_better else -value
-            if self.goodness > self.most:
-                self.keep(epoch)
+        if better:
+            self.keep(epoch)
         if self.stopping:
             self.stopping(engine)
         self.save()
         self.end_where_needed(step, always=True)
+
+    def measured(self) -> tuple[dict[str, float], bool]:
+        """The metric over the rows held out, and whether it is the best so far."""
+        if self.judge is None:
+            return {}, False
+        metric, value = self.judge.metric, self.judge.measure(self.kept, self.device)
+        self.goodness = value if metric.higher_is_better else -value
+        return {metric.name: value}, self.goodness > self.most
 
     def keep(self, epoch: int) -> None:
         """These are the best weights so far."""
