@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 HEAVY = {"torch", "sklearn", "xgboost", "pandas", "scipy", "timm", "ignite", "tensorboard", "transformers"}
+HEAVY |= {"matplotlib", "ray"}
 
 # lower layers first; a module may import at its top from those before its own line
 LAYERS = [
@@ -78,6 +79,7 @@ COMMANDS = [
     ("--help",),
     ("tasks",),
     ("leaderboard",),
+    ("runs",),
     *(("check", "coin", "{preds}." + ending) for ending in FORMATS),
     *(("submit", "coin", "{preds}." + ending) for ending in FORMATS),
 ]

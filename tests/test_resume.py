@@ -17,7 +17,7 @@ from kit import training
 from kit.errors import KitError, Stopped
 from kit.metrics import accuracy
 from kit.task import Run
-from kit.training import checkpoints
+from kit.training import checkpoints, devices
 
 STEPS, EPOCHS = 15, 4  # steps of an epoch
 
@@ -231,3 +231,28 @@ def test_another_runs_weights_are_the_first_ones(tmp_path: Path, capsys: pytest.
     other = Run(wanted_device="cpu", folder=tmp_path / "other", weights_from=tmp_path / "old")
     with pytest.raises(KitError, match="No weight of old fits"):
         training.fit(strange, x, y, other, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("padding", [None, 0])
+def test_an_epoch_is_taken_up_in_its_middle(padding: int | None) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(1, 9, (205, 12), generator=generator)
+    x[torch.arange(12) >= torch.randint(1, 13, (205, 1), generator=generator)] = 0
+    batches = training.Batches([x, torch.arange(205)], 10, padding)
+    torch.manual_seed(3)
+    before = devices.random_state()
+    whole = [(rows, float(torch.rand(1))) for _, rows in batches]
+    for after in (1, 7, 20):
+        devices.set_random_state(before)
+        walk = iter(batches)
+        for _ in range(after):
+            next(walk)
+            torch.rand(1)
+        there = devices.random_state()
+        torch.rand(100)
+        devices.set_random_state(before)
+        batches.go_on(after, there)
+        rest = [(rows, float(torch.rand(1))) for _, rows in batches]
+        assert len(rest) == len(whole) - after == len(batches) - after
+        assert all(torch.equal(a, b) and c == d for (a, c), (b, d) in zip(whole[after:], rest, strict=True))
+    assert sorted(torch.cat([rows for rows, _ in whole]).tolist()) == list(range(205))
