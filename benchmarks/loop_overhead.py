@@ -5,8 +5,9 @@
 Both train the network of mnist's cnn baseline on the same batches, for one epoch a round, in turns: the same shuffling
 and slicing, augmentation, mixed precision, loss and AdamW. The bare loop does nothing else. The kit's also sets the
 learning rate, notes every loss, looks whether it is a number, draws the bar, writes TensorBoard events with histograms
-of all weights, the history and the checkpoints. "The loop" is what happens between the first batch and the last checkpoint of
-the epoch; "all of fit" has the model summary, the traced graph and the pictures too, which a training pays once.
+of all weights, the history and the checkpoints. "The loop" is what happens between the first batch and the last
+checkpoint of the epoch; "all of fit" has the model summary, the traced graph and the pictures too, which a training
+pays once.
 """
 
 import argparse
