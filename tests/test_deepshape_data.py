@@ -1,6 +1,7 @@
 """Deepshape's data: what is read, kept and dropped; damaged files; the stand-in; submissions."""
 
 import importlib.util
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from kit.tasks.deepshape import eterna, rdat, simulated
 from kit.tasks.deepshape.data import ShapeData, answers, held_out, load
 from kit.tasks.deepshape.eterna import merge
 from kit.tasks.deepshape.sequences import PAD, WIDTH, decode, encode, nearest
+from tests.conftest import Kit
 
 FILE = """RDAT_VERSION\t0.33
 NAME\tEteRNA Cloud Lab
@@ -231,16 +233,45 @@ def test_nan_outside_the_sequence_passes_and_inside_is_refused(real: ShapeData) 
         submissions.read(predictions, real.spec)
 
 
-def test_a_csv_with_a_line_for_each_position(real: ShapeData, tmp_path: Path) -> None:
-    rows, columns = np.nonzero(real.spec.required)
-    values = np.random.default_rng(0).random(len(rows)).round(4)
+def long_csv(path: Path, predictions: np.ndarray, data: ShapeData) -> Path:
+    """A file with a shuffled line for each position of each sequence."""
+    rows, columns = np.nonzero(data.spec.required)
     order = np.random.default_rng(1).permutation(len(rows))
-    lines = [f"{real.spec.ids[rows[k]]}_{columns[k]},{values[k]}" for k in order]
-    path = tmp_path / "long.csv"
+    lines = [f"{data.spec.ids[rows[k]]}_{columns[k]},{predictions[rows[k], columns[k]]}" for k in order]
     path.write_text("id_position,reactivity\n" + "\n".join(lines) + "\n")
-    found = submissions.read(path, real.spec)
-    np.testing.assert_allclose(found[rows, columns], values, atol=1e-6)
+    return path
+
+
+def test_a_csv_with_a_line_for_each_position(real: ShapeData, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random(real.x_test.shape).round(4)
+    found = submissions.read(long_csv(tmp_path / "long.csv", values, real), real.spec)
+    np.testing.assert_allclose(found[real.spec.required], values[real.spec.required], atol=1e-6)
     assert np.isnan(found[~real.spec.required]).all()
+
+
+def test_both_forms_score_the_same_from_the_command_line(real: ShapeData, kit_command: Kit, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random(real.x_test.shape).round(4)
+    values[~real.spec.required] = np.nan
+    np.save(tmp_path / "preds.npy", values)
+    for file in (tmp_path / "preds.npy", long_csv(tmp_path / "long.csv", values, real)):
+        done = kit_command("submit", "deepshape", file, "--name", file.stem)
+        assert done.returncode == 0, done.stderr
+    (board,) = json.loads(kit_command("leaderboard", "deepshape", "--format", "json").stdout)
+    first, second = (row["scores"] for row in board["rows"])
+    assert first == second
+
+
+def test_a_hole_inside_a_sequence_is_refused_from_the_command_line(
+    real: ShapeData, kit_command: Kit, tmp_path: Path
+) -> None:
+    values = np.where(real.spec.required, 0.5, np.nan)
+    values[3, 17] = values[100, 5] = np.nan
+    np.save(tmp_path / "preds.npy", values)
+    done = kit_command("submit", "deepshape", tmp_path / "preds.npy")
+    assert done.returncode == 1
+    named = f"id {real.spec.ids[3]} column 17, id {real.spec.ids[100]} column 5"
+    assert named in " ".join(done.stderr.split())
+    assert "No entries yet" in kit_command("leaderboard", "deepshape").stdout
 
 
 def vienna_or_skip() -> None:

@@ -4,7 +4,7 @@ A linear model with a penalty on large weights (Hoerl & Kennard, Technometrics 1
 each side. The sums of products are added up in chunks, so the windows of all positions are never in memory at once.
 
 Measured: mae 0.1701, pearson 0.675, in 5.2 s, seed 0, on 2 cores of an Intel Xeon (Sapphire Rapids), no GPU, torch
-2.14.1.
+2.14.1. Of the sequence alone, with PAIRING = False: mae 0.2306, pearson 0.460, in 0.4 s.
 """
 
 import numpy as np
