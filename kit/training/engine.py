@@ -270,9 +270,14 @@ class Training:
         return devices.laid_out(few, self.model, self.device)
 
     def pictured(self) -> Tensor:
+        """Example maps. The model is out of training meanwhile: looking at it must not change what it learned."""
         assert self.recipe.maps is not None
+        was_training = self.kept.training
+        self.kept.eval()
         with torch.inference_mode(), devices.autocast(self.device):
-            return self.recipe.maps(self.kept, *self.example(4))
+            found = self.recipe.maps(self.kept, *self.example(4))
+        self.kept.train(was_training)
+        return found
 
     def draw(self) -> None:
         """The learning curve and, for classes, who was taken for whom."""

@@ -1,7 +1,6 @@
 """What the networks are given, and what they have in common: weights by measured error, averages over seeds."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,7 +63,7 @@ def ensemble(
     for number in range(networks):
         seed = run.seed * networks + number
         torch.manual_seed(seed)
-        alone = replace(run, folder=run.folder / f"network-{number}")
+        alone = run.part(f"network-{number}")
         model = training.fit(
             network(),
             train,
@@ -75,7 +74,7 @@ def ensemble(
             metric=pearson,
             **options,
         )
-        total += training.predict(model, test, alone, batch_size=64, images=options.get("images", False)).sigmoid()
+        total += training.predict(model, test, alone, batch_size=64).sigmoid()
         if after:
             after(model, test, alone)
     return (total / networks).numpy()

@@ -96,6 +96,11 @@ class Asymmetry(nn.Module):
         return (maps - maps.transpose(1, 2)).square().mean(dim=(1, 2))
 
 
+def maps(model: nn.Module, codes: Tensor, pairs: Tensor) -> Tensor:
+    """(n, 128, 128) probabilities to look at while it learns (`kit watch`)."""
+    return cast(UNet, model).maps(codes, pairs).sigmoid()
+
+
 def report(model: nn.Module, test: list[Tensor], run: Run) -> None:
     asymmetry = training.predict(Asymmetry(cast(UNet, model)), test, run, batch_size=64).mean()
     render.note(f"Asymmetry of the map: {asymmetry:.2g}")
@@ -113,6 +118,7 @@ def predict(data: ShapeData, run: Run) -> np.ndarray:
         run,
         NETWORKS,
         after=report,
+        maps=maps,
         loss=loss,
         epochs=EPOCHS,
         batch_size=BATCH,

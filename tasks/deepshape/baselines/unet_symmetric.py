@@ -11,7 +11,7 @@ from kit import Run
 from ..data import ShapeData
 from ._inputs import ensemble
 from ._losses import masked_bce
-from .unet import BATCH, EPOCHS, LEARNING_RATE, NETWORKS, UNet, report
+from .unet import BATCH, EPOCHS, LEARNING_RATE, NETWORKS, UNet, maps, report
 
 
 def loss(maps: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -25,6 +25,7 @@ def predict(data: ShapeData, run: Run) -> np.ndarray:
         run,
         NETWORKS,
         after=report,
+        maps=maps,
         loss=loss,
         epochs=EPOCHS,
         batch_size=BATCH,
