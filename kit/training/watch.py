@@ -141,7 +141,7 @@ class Watch:
             with warnings.catch_warnings(), torch.no_grad():
                 warnings.simplefilter("ignore")  # a trace warns of every shape that it takes for fixed
                 self.writer.add_graph(model, tuple(inputs))
-        except (RuntimeError, TypeError, ValueError):
+        except (RuntimeError, TypeError, ValueError, torch.jit.TracingCheckError):
             pass
         finally:
             model.train(was_training)
