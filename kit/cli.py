@@ -137,12 +137,10 @@ def baseline(
         "compile": compile_,
         "weights_from": weights_from,
     }
-    if all_ or seeds or on:
+    if all_ or seeds or on or task is None:
         jobs = grid.jobs(task, name, all_, grid.numbers(seeds, seed), resume, settings)
         grid.run(jobs, on, gpus, cpus)
         found = [tasks.find(one) for one in dict.fromkeys(job.task for job in jobs)]
-    elif task is None:
-        raise KitError("Which task? Name one (`kit tasks` lists them), or give --all for every baseline of all tasks.")
     else:
         found = [tasks.find(task)]
         entry = run.baseline(task, name, seed=seed, resume=resume, **settings)
