@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kit import __version__, predictions, prepare, scoring, store, tasks, workspace
-from kit.board import Board, Entry
 from kit.errors import KitError
 from kit.scoring import Scorecard
 from kit.task import Array, Data
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from kit.board import Entry
 
 _LONGEST_NAME, _LONGEST_NOTE = 64, 500  # characters
 
@@ -62,6 +63,8 @@ def submit(
     entry_id, baseline, seconds, device, seed: what a baseline run tells about itself.
     Raises PredictionError, with all faults and nothing written, where the predictions cannot be scored.
     """
+    from kit.board import Board
+
     found = tasks.find(task)
     name, note = _printable("name", name or login_name(), 1, _LONGEST_NAME), _printable("note", note, 0, _LONGEST_NOTE)
     spec = prepare.spec(found)

@@ -8,22 +8,13 @@ import numpy as np
 from kit.task import Array
 
 
-def strings(words: Array | Sequence[str]) -> Any:
-    """Text (also as UTF-8 bytes) or whole numbers -> a pyarrow StringArray."""
+def strings(words: Sequence[str]) -> Any:
+    """A few words as a pyarrow StringArray."""
     import pyarrow as pa
 
-    array = np.asarray(words) if len(words) else np.zeros(0, "S1")
-    if array.dtype.kind in "iu":
-        array = array.astype("S")
-    elif array.dtype.kind == "U":
-        array = np.char.encode(array, "utf-8")
-    letters = np.ascontiguousarray(array).view(np.uint8).reshape(len(array), -1)
-    lengths = letters.shape[1] - np.argmax(letters[:, ::-1] != 0, axis=1)  # all but the padding
-    lengths[~letters.any(axis=1)] = 0
-    ends = np.zeros(len(array) + 1, np.int32)
-    np.cumsum(lengths, out=ends[1:])
-    kept = letters[np.arange(letters.shape[1]) < lengths[:, None]]
-    return pa.StringArray.from_buffers(len(array), pa.py_buffer(ends), pa.py_buffer(kept))
+    letters = [word.encode() for word in words]
+    ends = np.cumsum([0, *map(len, letters)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(words), pa.py_buffer(ends), pa.py_buffer(b"".join(letters)))
 
 
 def values(cells: Any, null: float) -> Array:

@@ -112,9 +112,10 @@ def _binary_crossentropy(truth: Array, predictions: Array) -> Array:
 
 
 def _column_errors(truth: Array, predictions: Array) -> Array:
-    error = _cells(np.subtract(truth, predictions, dtype=np.float64))
-    measured = _cells(~np.isnan(truth))
-    return np.concatenate([np.where(measured, error**2, 0), measured], axis=1)
+    measured = ~np.isnan(_cells(truth).T)
+    squares = np.subtract(_cells(truth).T, _cells(predictions).T, dtype=np.float64, order="C")
+    squares[~measured] = 0
+    return np.concatenate([_in_place_square(squares), measured]).T  # each sum's cells in a row, for adding up
 
 
 def _mean_column_rmse(sums: Array) -> Array:

@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from kit import arrow, readers
+from kit import arrow, matching, readers
 from kit.errors import PredictionError
 from kit.readers import FIRST, counted, shown
 from kit.task import Array, Spec
 
-_CHUNK_CELLS = 1_000_000
+_CHUNK_CELLS = 250_000  # of float64, what a processor's cache holds
 _Read = tuple[Array, Array | None, list[str]]  # predictions, cells whose fault has been told (None: none), faults
 _SUM_TOLERANCE = 0.01  # what ten float16 probabilities may be off
 _NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[iI]nf(inity)?|INF)$"
 
 
 def read(source: Any, spec: Spec) -> Array:
-    """Checked predictions in the order of `spec.ids`, one of `spec.shapes`; a .npy file stays memory-mapped.
+    """Checked predictions in the order of `spec.ids`, one of `spec.shapes`; a .npy file stays memory-mapped, a table
+    comes in the precision that predictions are kept in.
 
     source: the path of a .npy, .npz, .csv, .csv.gz or .parquet file; an array, a tensor or a nested list; or a
         DataFrame or Arrow table with the columns of a csv.
@@ -53,7 +54,7 @@ def canonical(chunk: Array) -> Array:
 
 
 def chunks(array: Array) -> Iterator[slice]:
-    """Slices of rows of about a million cells each."""
+    """Slices of rows, of some 250,000 cells each."""
     step = max(1, _CHUNK_CELLS // max(1, int(np.prod(array.shape[1:]))))
     return (slice(start, start + step) for start in range(0, len(array), step))
 
@@ -119,51 +120,62 @@ def _shaped(array: Array, spec: Spec) -> Array:
 def from_table(table: Any, spec: Spec) -> _Read:
     """Put a pyarrow Table in the order of the Spec; cells that are missing or no numbers are NaN, and told."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    rows, needed = arrow.strings(spec.ids), None
+    rows, needed = matching.as_bytes(spec.ids), None
     id_column, columns, shape, read_cells = "id", list(spec.columns), spec.shape, _numbers
     if spec.cell and set(table.column_names) == set(spec.cell):  # one line a cell, its id `<row id>_<column>`
-        parts = (np.repeat(spec.ids, len(columns)), np.tile(columns, len(rows)))
-        rows = pc.binary_join_element_wise(*map(arrow.strings, parts), arrow.strings(["_"])[0])
+        cells = matching.as_bytes(np.array(columns))
+        rows = np.strings.add(np.strings.add(rows, b"_")[:, None], cells).ravel()
         needed = None if spec.required is None else spec.required.ravel()
         id_column, columns = spec.cell[0], [spec.cell[1]]
     elif spec.kind == "class" and set(table.column_names) == {"id", "label"}:
         columns, shape, read_cells = ["label"], (len(rows),), _labels
     try:
-        ids = _text(table[id_column].combine_chunks())
+        given = _text(table[id_column].combine_chunks())
     except pa.ArrowException:
         fault = f"column {id_column} holds {shown(table[id_column].type)}; text or whole numbers are wanted."
         return np.full(shape, np.nan), np.ones(shape, bool), [fault]
-    place, faults = _places(ids, rows, needed)
-    known = slice(None) if place is None else place >= 0
-    target = slice(None) if place is None else place[known]
-    array, told = np.full((len(rows), len(columns)), np.nan), np.ones((len(rows), len(columns)), bool)
+    line, faults = _lines(given, rows, needed)
+    array, told = np.empty((len(given), len(columns)), np.float32), np.zeros((len(given), len(columns)), bool)
     for number, column in enumerate(columns):
-        values, unreadable, more = read_cells(table[column].combine_chunks(), ids, column, spec)
-        array[target, number], told[target, number] = values[known], unreadable[known]
+        values, unreadable, more = read_cells(table[column].combine_chunks(), given, column, spec)
+        with np.errstate(over="ignore"):
+            array[:, number] = values
+        told[:, number] = unreadable
         faults += more
-    return _shaped(array.reshape(shape), spec), told.reshape(shape), faults
+    array = _shaped(_in_rows(array, line, np.nan).reshape(shape), spec)
+    return array, _in_rows(told, line, True).reshape(shape) if faults else None, faults
 
 
-def _places(ids: Any, known: Any, needed: Array | None) -> tuple[Array | None, list[str]]:
-    """Where each line belongs: (n_lines,) places with -1 for unknown ids, or None where the order is right already."""
-    import pyarrow.compute as pc
-
-    if ids.equals(known):
-        return None, []
-    place = arrow.values(pc.index_in(ids, value_set=known), -1)
+def _lines(given: Any, known: Array, needed: Array | None) -> tuple[Array, list[str]]:
+    """(n_rows,) which line holds each row, -1 where none does; and what is wrong with the lines' ids."""
+    place = matching.places(given, known)
     times = np.bincount(place[place >= 0], minlength=len(known))
     absent = (times == 0) if needed is None else (times == 0) & needed
     faults = []
     for one, many, rows, source in (
         ("id is missing", "ids are missing", np.flatnonzero(absent), known),
         ("id is given more than once", "ids are given more than once", np.flatnonzero(times > 1), known),
-        ("line has an unknown id", "lines have an unknown id", np.flatnonzero(place < 0), ids),
+        ("line has an unknown id", "lines have an unknown id", np.flatnonzero(place < 0), given),
     ):
         if len(rows):
-            faults.append(counted(len(rows), one, many, [shown(source[int(row)]) for row in rows[:FIRST]]))
-    return place, faults
+            faults.append(counted(len(rows), one, many, [shown(_word(source[int(row)])) for row in rows[:FIRST]]))
+    line = np.full(len(known), -1)
+    line[place[place >= 0]] = np.flatnonzero(place >= 0)
+    return line, faults
+
+
+def _in_rows(lines: Array, line: Array, missing: float) -> Array:
+    """Lines put in the order of the rows, `missing` where a row has none."""
+    if np.array_equal(line, np.arange(len(lines))):
+        return lines
+    rows = lines.take(line, axis=0) if len(lines) else np.empty((len(line), *lines.shape[1:]), lines.dtype)
+    rows[line < 0] = missing
+    return rows
+
+
+def _word(name: Any) -> Any:
+    return name.decode() if isinstance(name, bytes) else name
 
 
 def _numbers(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Array, list[str]]:
@@ -288,5 +300,5 @@ def _bad_cells(
 
 def _place(where: Array, start: int, spec: Spec) -> str:
     row = spec.ids[start + int(where[0])]
-    name = f"id {shown(row.decode() if isinstance(row, bytes) else row)}"
+    name = f"id {shown(_word(row))}"
     return name if len(where) == 1 else f"{name} column {shown(spec.columns[int(where[1])], 40)}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,11 @@ def units(answers: Answers) -> Units:
         groups = block[groups]
     elif n_groups == len(groups):  # every row stands alone
         return Units(groups, np.arange(n_groups), public[np.argsort(groups)])
-    _, first, of_row = np.unique(groups * 2 + public, return_index=True, return_inverse=True)
-    return Units(of_row, groups[first], public[first])
+    code = groups * 2 + public
+    used = np.flatnonzero(np.bincount(code))
+    number = np.zeros(used[-1] + 1, np.int32)
+    number[used] = np.arange(len(used))
+    return Units(number[code], used // 2, used % 2 == 1)
 
 
 def score(metrics: Sequence[Metric | WholeMetric], predictions: Array, answers: Answers, spec: Spec) -> Scorecard:
@@ -114,7 +118,7 @@ def _add_up(
             edges = np.cumsum([0, *(part.shape[1] for part in added)])
             columns = {m.name: slice(a, b) for m, a, b in zip(metrics, edges[:-1], edges[1:], strict=True)}
             total = np.zeros((len(parts.group), edges[-1]))
-        for number, column in enumerate(np.concatenate(added, axis=1).T):
+        for number, column in enumerate(chain.from_iterable(part.T for part in added)):
             total[:, number] += np.bincount(parts.of_row[rows], column, len(total))
     return (np.zeros((len(parts.group), 0)) if total is None else total), columns
 
@@ -146,15 +150,14 @@ def _whole(
 def _coverage(answers: Answers, spec: Spec) -> dict[str, float]:
     """Part -> scored cells over cells that had to be predicted."""
     assert answers.public is not None
-    width = int(np.prod(answers.truth.shape[1:]))
-    measured, required = np.zeros(len(spec.ids)), np.full(len(spec.ids), float(width))
+    measured, required = np.zeros(2), np.zeros(2)  # over all and over public rows
     for rows in chunks(answers.truth):
-        measured[rows] = (~np.isnan(answers.truth[rows])).reshape(-1, width).sum(axis=1)
-        if spec.required is not None:
-            required[rows] = spec.required[rows].reshape(-1, width).sum(axis=1)
-    public = np.asarray(answers.public)
-    parts = {"all": np.ones_like(public), "public": public, "private": ~public}
-    return {name: float(measured[part].sum() / max(1, required[part].sum())) for name, part in parts.items()}
+        scored, public = ~np.isnan(answers.truth[rows]), answers.public[rows]
+        wanted = np.ones_like(scored) if spec.required is None else spec.required[rows]
+        measured += np.count_nonzero(scored), np.count_nonzero(scored[public])
+        required += np.count_nonzero(wanted), np.count_nonzero(wanted[public])
+    top, bottom = (np.append(cells, cells[0] - cells[1]) for cells in (measured, required))
+    return dict(zip(PARTS, (top / np.maximum(1, bottom)).tolist(), strict=True))
 
 
 def _plain(number: Any) -> float | None:

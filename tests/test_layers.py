@@ -17,7 +17,8 @@ HEAVY |= {"matplotlib", "ray"}
 LAYERS = [
     {"errors", "workspace"},
     {"task"},
-    {"metrics", "statistics", "readers", "arrow"},
+    {"arrow"},
+    {"metrics", "statistics", "readers", "matching"},
     {"predictions"},
     {"scoring", "tasks", "render"},
     {"prepare", "store", "board", "progress"},

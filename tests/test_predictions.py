@@ -249,7 +249,7 @@ def test_a_csv_in_any_order_has_the_bits_of_the_npy(array: Array, order: list[in
     lines = [f"r{row},{float(array[row])!r}\n" for row in order]
     shuffled = read(text(tmp_path, "id,v\n" + "".join(lines)), spec)
     assert same_bits(shuffled, read(npy(tmp_path, array), spec))
-    assert shuffled.tobytes() == array.tobytes()
+    assert shuffled.tobytes() == array.astype(np.float32).tobytes()
 
 
 @PLAIN
