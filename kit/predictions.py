@@ -100,11 +100,16 @@ def _table(source: Any, spec: Spec, name: str) -> Any:
         table = pa.table({str(column): list(map(str, source[column])) for column in source.columns})
     except (ValueError, TypeError) as error:
         faults = readers.column_faults([str(column) for column in getattr(source, "columns", ())], spec)
-        raise PredictionError(name, faults or [f"this table cannot be read: {shown(error, 200)}."]) from error
+        raise PredictionError(name, faults or [f"this table cannot be read: {readers.first_line(error)}."]) from error
     names = readers.without_index(table.column_names)
     if faults := readers.column_faults(names, spec):
         raise PredictionError(name, faults)
-    return table.select(names)
+    table = table.select(names)
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise PredictionError(name, [f"this table cannot be read: {readers.first_line(error)}."]) from error
+    return table
 
 
 def _shaped(array: Array, spec: Spec) -> Array:
@@ -131,7 +136,7 @@ def from_table(table: Any, spec: Spec) -> _Read:
     elif spec.kind == "class" and set(table.column_names) == {"id", "label"}:
         columns, shape, read_cells = ["label"], (len(rows),), _labels
     try:
-        given = _text(table[id_column].combine_chunks())
+        given = table[id_column].combine_chunks().cast(pa.string())
     except pa.ArrowException:
         fault = f"column {id_column} holds {shown(table[id_column].type)}; text or whole numbers are wanted."
         return np.full(shape, np.nan), np.ones(shape, bool), [fault]
@@ -188,7 +193,7 @@ def _numbers(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Arra
     except pa.ArrowException:
         values = np.full(len(cells), np.nan)
     try:
-        text = pc.utf8_trim_whitespace(_text(cells))
+        text = pc.utf8_trim_whitespace(cells.cast(pa.string()))
     except pa.ArrowException:
         fault = f"column {shown(column, 40)} holds {shown(cells.type)}; numbers are wanted."
         return values, np.ones(len(cells), bool), [fault]
@@ -209,7 +214,7 @@ def _labels(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Array
 
     cells = cells.cast(pa.int8()) if pa.types.is_boolean(cells.type) else cells
     try:
-        text = pc.utf8_trim_whitespace(_text(cells))
+        text = pc.utf8_trim_whitespace(cells.cast(pa.string()))
     except pa.ArrowException:
         fault = f"column {column} holds {shown(cells.type)}; class names are wanted."
         return np.full(len(cells), np.nan), np.ones(len(cells), bool), [fault]
@@ -223,15 +228,6 @@ def _labels(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Array
     wanted = readers.short(names)
     one, many = f"label is none of {wanted}", f"labels are none of {wanted}"
     return values, *_unreadable(np.isnan(values) & ~_empty(text), text, ids, one, many)
-
-
-def _text(cells: Any) -> Any:
-    """The cells as text; ArrowException where they are none, or not in UTF-8: parquet's readers do not check that."""
-    import pyarrow as pa
-
-    text = cells.cast(pa.string())
-    text.validate(full=True)
-    return text
 
 
 def _unreadable(cells: Array, text: Any, ids: Any, one: str, many: str) -> tuple[Array, list[str]]:

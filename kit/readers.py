@@ -7,6 +7,7 @@ compressed file is never unpacked beyond what a submission can need.
 import csv
 import gzip
 import io
+import os
 import re
 import stat
 import struct
@@ -150,8 +151,8 @@ def read_csv(path: Path, spec: Spec) -> tuple[Any, list[str]]:
     if (path.stat().st_size if packed is None else len(packed)) > limit:
         raise refused(path, f"it is longer than any submission can be ({limit:,} bytes).")
 
-    def opened() -> BinaryIO:
-        return path.open("rb") if packed is None else io.BytesIO(packed)
+    def opened() -> Any:  # pyarrow's own file: read through Python, each block would be copied into fresh memory
+        return pa.OSFile(os.fsencode(path)) if packed is None else pa.BufferReader(packed)
 
     with opened() as file:
         header = _header(file, path, spec)
@@ -183,7 +184,7 @@ def read_csv(path: Path, spec: Spec) -> tuple[Any, list[str]]:
         except UnicodeDecodeError as error:
             raise refused(path, f"it is no text in UTF-8: byte {error.start:,} is wrong; save it as UTF-8.") from error
         except pa.ArrowInvalid as error:
-            raise refused(path, f"it cannot be read as csv: {_words(error)}.") from error
+            raise refused(path, f"it cannot be read as csv: {first_line(error)}.") from error
     if table.column_names != header:
         raise refused(path, "its first line is no plain csv header.")
     wanted = f"other than {len(header)} cells"
@@ -271,11 +272,12 @@ def read_parquet(path: Path, spec: Spec) -> Any:
             leaves = [footer.schema.column(number) for number in range(len(footer.schema))]
             text = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
             table = parquet.ParquetFile(opened, read_dictionary=text).read(columns=names)
+            table.validate(full=True)  # pyarrow's reader does not look whether text is in UTF-8
             if sum(map(_spelled_out, table.columns)) > most:
                 raise refused(path, "its text is longer than any submission's can be.")
             return table
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise refused(path, f"this is no readable parquet file: {_words(error)}.") from error
+        raise refused(path, f"this is no readable parquet file: {first_line(error)}.") from error
 
 
 def _spelled_out(column: Any) -> int:
@@ -286,7 +288,7 @@ def _spelled_out(column: Any) -> int:
     return sum(pc.sum(pc.binary_length(piece.dictionary).take(piece.indices)).as_py() or 0 for piece in pieces)
 
 
-def _words(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """The first line of a library's message, which may quote the file."""
     return shown(str(error).partition("\n")[0].strip().rstrip(".") or type(error).__name__, 300)
 
@@ -296,4 +298,4 @@ def _unpacking(path: Path) -> Iterator[None]:
     try:
         yield
     except _ZIP_ERRORS as error:
-        raise refused(path, f"it cannot be unpacked: {_words(error)}.") from error
+        raise refused(path, f"it cannot be unpacked: {first_line(error)}.") from error

@@ -360,6 +360,7 @@ def deltas() -> bytes:
 
 
 NESTED = pa.array([[value] for value in GOOD.tolist()])
+LATIN = pa.array([b"toss\xe9"] * 100, pa.binary()).view(pa.string())
 
 add("plain parquet", "p.parquet", parquet_of(), GOOD)
 add("parquet of dictionaries", "p.parquet", parquet_of(pa.array(GOOD).dictionary_encode()), GOOD)
@@ -371,6 +372,7 @@ add(
 add("parquet of lists", "p.parquet", parquet_of(NESTED), "column heads holds list<")
 add("parquet of records", "p.parquet", parquet_of([{"a": 1}] * 100), "column heads holds struct<")
 add("parquet with ids in lists", "p.parquet", parquet_of(ids=NESTED), "column id holds list<")
+add("parquet with ids in latin-1", "p.parquet", parquet_of(ids=LATIN), "no readable parquet file: .*Invalid UTF8")
 add("parquet with ids that are no text", "p.parquet", parquet_of(ids=[b"\xff"] * 100), "column id holds ")
 add(
     "parquet with whole ids",

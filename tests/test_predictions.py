@@ -525,6 +525,11 @@ def test_ids_of_another_type_are_refused() -> None:
     )
 
 
+def test_text_that_is_no_utf8_is_refused() -> None:
+    table = pa.table({"id": pa.array([b"a", b"\xe9"], pa.binary()).view(pa.string()), "v": [0.0, 1.0]})
+    assert "Invalid UTF8" in fault(table, values("v", ids=np.array(["a", "b"])))
+
+
 def test_a_frame_may_hold_empty_cells_only_where_none_is_required() -> None:
     spec = values("v", np.array(list("abc")))
     table = pa.table({"id": list("abc"), "v": pa.nulls(3)})
