@@ -1,11 +1,11 @@
 """Checking and scoring against what a user would use instead: tables and ratios, all measured in this run.
 
 1. A long csv of 1,070,000 rows (10,000 sequences x 107 positions, of which 68 are scored, three columns, MCRMSE), as
-   whole processes: `kit submit` against bare pyarrow reading the file, and against the usual pandas and scikit-learn
-   grader, once as `pip install pandas scikit-learn` gives it and once with pyarrow beside it, which pandas 3 uses for
-   text; and `kit.score`, which does the grader's job (and gives intervals) without submitting anything.
-2. 1,000 bootstrap resamples of 10,000 rows, against scipy.stats.bootstrap.
-3. Scoring npy files of 10^6 to 10^8 cells with MAE, against np.nansum over both arrays.
+   whole processes: `kit submit` against bare pyarrow reading the file.
+2. The same csv scored by `kit.score` (which gives intervals too) and by the usual pandas and scikit-learn grader, once
+   as `pip install pandas scikit-learn` gives it and once with pyarrow beside it, which pandas 3 uses for text.
+3. 1,000 bootstrap resamples of 10,000 rows, against scipy.stats.bootstrap.
+4. Scoring npy files of 10^6 to 10^8 cells with MAE, against np.nansum over both arrays.
 
     python benchmarks/scoring.py [--quick]
 """
@@ -45,19 +45,24 @@ task = Task("Long csv", (mcrmse,), "none", load, answers)
 
 READ = "import sys; from pyarrow import csv; csv.read_csv(sys.argv[1])"
 
-SCORE = "import sys, kit; print(kit.score('long', sys.argv[1]).scores)"
+SCORE_IMPORTS = "import sys, kit.api, pyarrow.compute, pyarrow.csv\n"
 
-GRADER = """
+SCORE = "print(kit.score('long', sys.argv[1]).scores)"
+
+GRADER_IMPORTS = """
 import sys
 class NoArrow:  # as after `pip install pandas scikit-learn`, which brings no pyarrow
     def find_spec(name, *_):
         if name == "pyarrow":
             raise ModuleNotFoundError(name)
-if sys.argv[3] == "alone":
+if sys.argv[1] == "alone":
     sys.meta_path.insert(0, NoArrow)
 import numpy as np, pandas as pd
 from sklearn.metrics import root_mean_squared_error
-truth, guess = pd.read_csv(sys.argv[1]), pd.read_csv(sys.argv[2])
+"""
+
+GRADER = """
+truth, guess = pd.read_csv(sys.argv[2]), pd.read_csv(sys.argv[3])
 truth, guess = truth.sort_values("id").reset_index(drop=True), guess.sort_values("id").reset_index(drop=True)
 assert (truth["id"] == guess["id"]).all()
 scores = []
@@ -113,24 +118,30 @@ def long_csv(folder: Path, runs: int) -> None:
     for name in ("guess.csv", "shuffled.csv", "guess.npy"):
         found[name] = kit("submit", "long", str(folder / name), "--name", name, runs=runs)
         row(f"kit submit {name}", found[name])
-    score = python(SCORE, str(folder / "shuffled.csv"), runs=runs)
-    row("kit.score shuffled.csv in a process of its own", score)
-    graders = {}
-    for text in ("alone", "with pyarrow"):
-        files = (str(folder / "truth.csv"), str(folder / "shuffled.csv"))
-        graders[text] = python(GRADER, *files, text, runs=max(1, runs // 2))
-        row(f"pandas + scikit-learn {text}, shuffled", graders[text])
     limit = 1.5 * read.seconds + 1
     print(f"   csv: {found['guess.csv'].seconds:.2f} s; 1.5 x reading + 1 s is {limit:.2f} s")
     print(f"   shuffled: {found['shuffled.csv'].seconds:.2f} s; twice that limit is {2 * limit:.2f} s")
     print(f"   npy: {found['guess.npy'].seconds - start.seconds:.2f} s beyond starting up")
-    for text, grader in graders.items():
-        ratios = (grader.seconds / ours.seconds for ours in (score, found["shuffled.csv"]))
-        print(f"   grader, pandas {text}: {{:.1f}} times kit.score, {{:.1f}} times kit submit".format(*ratios))
     import kit as library
 
     scores = library.leaderboard("long")[["name", "mcrmse"]]
     print(f"   scores: {', '.join(f'{name} {score!r}' for name, score in scores.itertuples(index=False))}\n")
+
+
+def grader(folder: Path, runs: int) -> None:
+    """The job of a grader, a shuffled csv in and a score out, by `kit.score` and by pandas and scikit-learn."""
+    shuffled = str(folder / "shuffled.csv")
+    print("2. the same shuffled csv, scored but not submitted")
+    start = python(SCORE_IMPORTS, runs=runs)
+    ours = python(SCORE_IMPORTS + SCORE, shuffled, runs=runs)
+    row("kit.score", ours, f"{ours.seconds - start.seconds:.2f} s after its imports")
+    for text in ("alone", "with pyarrow"):
+        begun = python(GRADER_IMPORTS, text, runs=runs)
+        theirs = python(GRADER_IMPORTS + GRADER, text, str(folder / "truth.csv"), shuffled, runs=runs)
+        job = (theirs.seconds - begun.seconds) / (ours.seconds - start.seconds)
+        row(f"pandas and scikit-learn {text}", theirs, f"{theirs.seconds - begun.seconds:.2f} s after its imports")
+        print(f"   {theirs.seconds / ours.seconds:.1f} times kit.score, {job:.1f} times after the imports")
+    print()
 
 
 def bootstrap() -> None:
@@ -148,7 +159,7 @@ def bootstrap() -> None:
     answers = complete(Answers(truth), spec, "benchmark")
     of = (metrics.accuracy, metrics.log_loss, metrics.macro_f1(10))
     answers.fingerprint  # noqa: B018 - known once a task is prepared
-    print("2. 1,000 resamples of 10,000 rows")
+    print("3. 1,000 resamples of 10,000 rows")
     first = timed(lambda: scoring.score(of, odds, answers, spec))
     print(f"   three metrics, three parts, all of scoring: {first:.3f} s; again: ", end="")
     print(f"{min(timed(lambda: scoring.score(of, odds, answers, spec)) for _ in range(5)):.3f} s")
@@ -211,7 +222,7 @@ MEMORY = NPY[: NPY.index("plain, ours")] + (
 def npy(folder: Path, largest: int) -> None:
     import subprocess
 
-    print("3. scoring with MAE, 10,000 rows of ever more cells, float32 npy files")
+    print("4. scoring with MAE, 10,000 rows of ever more cells, float32 npy files")
     rng = np.random.default_rng(0)
     for cells in (size for size in (1_000_000, 10_000_000, 100_000_000) if size <= largest):
         rows, columns = 10_000, cells // 10_000
@@ -240,6 +251,7 @@ def main() -> None:
         folder = Path(name)
         os.environ["KIT_WORKSPACE"], os.environ["KIT_CACHE"] = str(folder), str(folder / "cache")
         long_csv(folder, runs=1 if quick else 5)
+        grader(folder, runs=1 if quick else 5)
         bootstrap()
         npy(folder, 10_000_000 if quick else 100_000_000)
 

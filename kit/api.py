@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import secrets
-import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +61,8 @@ def submit(
     entry_id, baseline, seconds, device, seed: what a baseline run tells about itself.
     Raises PredictionError, with all faults and nothing written, where the predictions cannot be scored.
     """
+    import secrets
+
     from kit.board import Board
 
     found = tasks.find(task)
@@ -75,9 +75,7 @@ def submit(
     with workspace.replacing(file) as draft, workspace.replacing(store.sums_path(file)) as sums_draft:
         file_hash = store.write_predictions(draft, array)
         draft.flush()
-        kept = np.load(
-            draft.name, mmap_mode="r"
-        )  # what is kept is scored, whatever happens to the user's file meanwhile
+        kept = np.load(draft.name, mmap_mode="r")  # scored is what is kept, whatever becomes of the user's file
         card = scoring.score(found.metrics, kept, prepare.answers(found), spec)
         store.write_sums(sums_draft, card)
     first, scores = found.metrics[0], card.json()
@@ -153,6 +151,8 @@ def _commit() -> str | None:
     """The git commit of the workspace, where it is a checkout."""
     if not (workspace.root() / ".git").exists():
         return None
+    import subprocess
+
     command = ["git", "-C", str(workspace.root()), "rev-parse", "HEAD"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

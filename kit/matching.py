@@ -23,7 +23,10 @@ def as_bytes(ids: Array) -> Array:
 
 
 def places(given: Any, known: Array) -> Array:
-    """(len(given),) where each id of a pyarrow StringArray stands in `known`, unique bytes; -1 where it does not."""
+    """(len(given),) where each id of a pyarrow ChunkedArray of text stands in `known`; -1 where it does not.
+
+    known: unique ids as bytes.
+    """
     n_words = -(-known.dtype.itemsize // 8)
     words = np.ascontiguousarray(known.astype(f"S{8 * n_words}", copy=False)).view("<u8").reshape(-1, n_words)
     starts = range(0, len(given), _CHUNK)
@@ -77,10 +80,11 @@ def _in_order(text: Any, words: Array) -> bool:
     return np.array_equal(found, words) and not odd.any()
 
 
-def _words(text: Any, n_words: int) -> tuple[Array, Array]:
+def _words(chunked: Any, n_words: int) -> tuple[Array, Array]:
     """(n, n_words) uint64, the bytes of each text padded with zeros; and which of them are no such text at all."""
     import pyarrow.compute as pc
 
+    text = chunked.combine_chunks()
     empty, longest = arrow.strings(["", "x" * 8 * n_words])
     plain = pc.and_(
         pc.less_equal(pc.binary_length(text), pc.binary_length(longest)),

@@ -136,7 +136,7 @@ def from_table(table: Any, spec: Spec) -> _Read:
     elif spec.kind == "class" and set(table.column_names) == {"id", "label"}:
         columns, shape, read_cells = ["label"], (len(rows),), _labels
     try:
-        given = table[id_column].combine_chunks().cast(pa.string())
+        given = table[id_column].cast(pa.string())
     except pa.ArrowException:
         fault = f"column {id_column} holds {shown(table[id_column].type)}; text or whole numbers are wanted."
         return np.full(shape, np.nan), np.ones(shape, bool), [fault]
@@ -155,7 +155,9 @@ def from_table(table: Any, spec: Spec) -> _Read:
 def _lines(given: Any, known: Array, needed: Array | None) -> tuple[Array, list[str]]:
     """(n_rows,) which line holds each row, -1 where none does; and what is wrong with the lines' ids."""
     place = matching.places(given, known)
-    times = np.bincount(place[place >= 0], minlength=len(known))
+    lines = np.flatnonzero(place >= 0)
+    rows_of = place[lines]
+    times = np.bincount(rows_of, minlength=len(known))
     absent = (times == 0) if needed is None else (times == 0) & needed
     faults = []
     for one, many, rows, source in (
@@ -166,7 +168,7 @@ def _lines(given: Any, known: Array, needed: Array | None) -> tuple[Array, list[
         if len(rows):
             faults.append(counted(len(rows), one, many, [shown(_word(source[int(row)])) for row in rows[:FIRST]]))
     line = np.full(len(known), -1)
-    line[place[place >= 0]] = np.flatnonzero(place >= 0)
+    line[rows_of] = lines
     return line, faults
 
 

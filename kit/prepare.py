@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kit import render, workspace
+from kit import workspace
 from kit.errors import KitError, SourceError, did_you_mean
 from kit.predictions import canonical
 from kit.task import Answers, Array, Data, Spec, Task, public_rows
@@ -62,6 +62,8 @@ def _load_from(task: Task, source: str | None) -> Data:
         except SourceError as problem:
             if candidate == candidates[-1]:
                 raise
+            from kit import render
+
             render.note(f"{problem}\nUsing the source {candidates[candidates.index(candidate) + 1]!r} instead.")
             continue
         with workspace.replacing(_note(task)) as file:

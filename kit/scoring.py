@@ -1,6 +1,7 @@
 """Predictions and answers in, a scorecard out: every metric over all, public and private rows, with intervals."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -64,7 +65,7 @@ def units(answers: Answers) -> Units:
     assert answers.groups is not None
     assert answers.public is not None
     groups, public = np.asarray(answers.groups), np.asarray(answers.public)
-    n_groups = int(groups.max()) + 1 if len(groups) else 0
+    n_groups = statistics.size(groups)
     if n_groups > MAX_GROUPS:
         block = np.random.default_rng(0).permutation(np.arange(n_groups) % MAX_GROUPS)
         groups = block[groups]
@@ -86,8 +87,11 @@ def score(metrics: Sequence[Metric | WholeMetric], predictions: Array, answers: 
     metrics = [metric for metric in metrics if not (is_label and metric.needs_probabilities)]
     sums_of = [metric for metric in metrics if isinstance(metric, Metric)]
     parts = units(answers)
-    sums, columns = _add_up(sums_of, predictions, answers, spec, parts)
     seed = int(answers.fingerprint[:8], 16)
+    with ThreadPoolExecutor(1) as beside:  # the draws, kept for `resampled`, need no predictions
+        beside.submit(statistics.counts, statistics.size(parts.group), statistics.RESAMPLES, seed)
+        sums, columns = _add_up(sums_of, predictions, answers, spec, parts)
+        coverage = _coverage(answers, spec)
     drawn = resampled(sums, parts, seed)
     values: dict[str, list[float]] = {}
     replicates: dict[str, Array] = {}
@@ -102,7 +106,7 @@ def score(metrics: Sequence[Metric | WholeMetric], predictions: Array, answers: 
     scores = {
         name: dict(zip(PARTS, map(statistics.interval, values[name], replicates[name]), strict=True)) for name in values
     }
-    return Scorecard(scores, _coverage(answers, spec), replicates, sums, columns, parts)
+    return Scorecard(scores, coverage, replicates, sums, columns, parts)
 
 
 def _add_up(
@@ -114,12 +118,13 @@ def _add_up(
     for rows in chunks(predictions):
         truth, chunk = np.asarray(answers.truth[rows]), canonical(np.asarray(predictions[rows]))
         added = [metric.rows(truth, chunk) for metric in metrics]
+        unit = parts.of_row[rows].astype(np.intp)  # once, not in each bincount
         if total is None:
             edges = np.cumsum([0, *(part.shape[1] for part in added)])
             columns = {m.name: slice(a, b) for m, a, b in zip(metrics, edges[:-1], edges[1:], strict=True)}
             total = np.zeros((len(parts.group), edges[-1]))
         for number, column in enumerate(chain.from_iterable(part.T for part in added)):
-            total[:, number] += np.bincount(parts.of_row[rows], column, len(total))
+            total[:, number] += np.bincount(unit, column, len(total))
     return (np.zeros((len(parts.group), 0)) if total is None else total), columns
 
 
@@ -154,8 +159,8 @@ def _coverage(answers: Answers, spec: Spec) -> dict[str, float]:
     for rows in chunks(answers.truth):
         scored, public = ~np.isnan(answers.truth[rows]), answers.public[rows]
         wanted = np.ones_like(scored) if spec.required is None else spec.required[rows]
-        measured += np.count_nonzero(scored), np.count_nonzero(scored[public])
-        required += np.count_nonzero(wanted), np.count_nonzero(wanted[public])
+        measured += np.count_nonzero(scored), np.count_nonzero(scored.compress(public, axis=0))
+        required += np.count_nonzero(wanted), np.count_nonzero(wanted.compress(public, axis=0))
     top, bottom = (np.append(cells, cells[0] - cells[1]) for cells in (measured, required))
     return dict(zip(PARTS, (top / np.maximum(1, bottom)).tolist(), strict=True))
 

@@ -70,11 +70,16 @@ def totals(sums: Array, groups: Array, n_resamples: int = RESAMPLES, seed: int =
         return np.concatenate([piece.astype(np.float64) @ by_group for piece in pieces])
 
 
+def size(groups: Array) -> int:
+    """How many groups there are, numbered from 0."""
+    return int(groups.max()) + 1 if len(groups) else 0
+
+
 def add_up(rows: Array, groups: Array) -> Array:
     """(n_groups, k): the rows of each group added up, in their order."""
     if np.array_equal(groups, np.arange(len(rows))):
         return rows
-    n_groups = int(groups.max()) + 1 if len(groups) else 0
+    n_groups = size(groups)
     return np.stack([np.bincount(groups, column, n_groups) for column in rows.T], axis=1)
 
 
@@ -121,7 +126,6 @@ def whole(
 
     value_of: (n, n_rows) weights -> (n, ...) values. cells: how many numbers it handles a resample, to bound memory.
     """
-    n_groups = int(groups.max()) + 1 if len(groups) else 0
-    drawn = counts(n_groups, n_resamples, seed)
+    drawn = counts(size(groups), n_resamples, seed)
     step = max(1, 10 * _CELLS // max(1, cells))
     return np.concatenate([value_of(drawn[at : at + step][:, groups]) for at in range(0, n_resamples, step)])

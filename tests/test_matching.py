@@ -14,7 +14,9 @@ KNOWN = st.lists(WORD.filter(lambda word: not word.endswith("\0")), min_size=1, 
 
 
 def places(given_ids: list[str | None], known: list[str]) -> list[int]:
-    return matching.places(pa.array(given_ids, pa.string()), matching.as_bytes(np.array(known))).tolist()
+    return matching.places(
+        pa.chunked_array([given_ids[:3], given_ids[3:]], pa.string()), matching.as_bytes(np.array(known))
+    ).tolist()
 
 
 @given(known=KNOWN, others=st.lists(WORD | st.none()), data=st.data())
