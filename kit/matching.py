@@ -13,6 +13,7 @@ from kit import arrow
 from kit.task import Array
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: Knuth, TAOCP 3, 6.4, multiplicative hashing
+_FIRST_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)  # of a word, the others masked out
 _CHUNK = 1 << 15  # ids at once: what a processor's cache holds
 _THREADS = 2  # numpy and pyarrow leave the interpreter to the other one meanwhile; more hardly help
 
@@ -82,18 +83,20 @@ def _in_order(text: Any, words: Array) -> bool:
 
 def _words(chunked: Any, n_words: int) -> tuple[Array, Array]:
     """(n, n_words) uint64, the bytes of each text padded with zeros; and which of them are no such text at all."""
-    import pyarrow.compute as pc
-
-    text = chunked.combine_chunks()
-    empty, longest = arrow.strings(["", "x" * 8 * n_words])
-    plain = pc.and_(
-        pc.less_equal(pc.binary_length(text), pc.binary_length(longest)),
-        pc.invert(pc.ends_with(text, "\0")),  # numpy takes a zero at the end for padding
-    )
-    odd = ~arrow.true(plain)
-    kept = pc.if_else(plain, text, empty).fill_null(empty) if odd.any() else text
-    padded = pc.ascii_rpad(kept, 8 * n_words, "\0")  # all as long as each other, so that they are rows of words
-    return np.frombuffer(padded.buffers()[2], "<u8", len(text) * n_words).reshape(-1, n_words), odd
+    text, width = chunked.combine_chunks(), 8 * n_words
+    _, ends, letters = text.buffers()
+    end = np.frombuffer(ends, np.int32, len(text) + 1, 4 * text.offset).astype(np.intp)
+    padded = np.zeros(end[-1] - end[0] + width, np.uint8)  # so that the last one can be read in full width, too
+    if letters:
+        padded[:-width] = np.frombuffer(letters, np.uint8)[end[0] : end[-1]]
+    end -= end[0].copy()
+    length = np.diff(end)
+    starting_anywhere = np.ndarray(len(padded) - width + 1, f"V{width}", padded, strides=(1,))
+    rows = starting_anywhere[end[:-1]].view("<u8").reshape(-1, n_words)
+    for number, column in enumerate(rows.T):
+        column &= _FIRST_BYTES.take(length - 8 * number, mode="clip")
+    odd = (length > width) | ((length > 0) & (padded[end[1:] - 1] == 0))  # numpy takes zeros at the end for padding
+    return rows, odd | arrow.nulls(text) if text.null_count else odd
 
 
 def _hash(rows: Array, seed: int) -> Array:

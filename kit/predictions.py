@@ -136,7 +136,7 @@ def from_table(table: Any, spec: Spec) -> _Read:
     elif spec.kind == "class" and set(table.column_names) == {"id", "label"}:
         columns, shape, read_cells = ["label"], (len(rows),), _labels
     try:
-        given = table[id_column].cast(pa.string())
+        given = arrow.cast(table[id_column], pa.string())
     except pa.ArrowException:
         fault = f"column {id_column} holds {shown(table[id_column].type)}; text or whole numbers are wanted."
         return np.full(shape, np.nan), np.ones(shape, bool), [fault]
@@ -188,12 +188,13 @@ def _word(name: Any) -> Any:
 def _numbers(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Array, list[str]]:
     """A column's values as float64, which of its cells cannot be read, and the fault that says so."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     try:
-        return arrow.values(cells.cast(pa.float64(), safe=False), np.nan), np.zeros(len(cells), bool), []
+        return arrow.values(arrow.cast(cells, pa.float64(), safe=False), np.nan), np.zeros(len(cells), bool), []
     except pa.ArrowException:
         values = np.full(len(cells), np.nan)
+    import pyarrow.compute as pc
+
     try:
         text = pc.utf8_trim_whitespace(cells.cast(pa.string()))
     except pa.ArrowException:
