@@ -45,7 +45,7 @@ task = Task("Long csv", (mcrmse,), "none", load, answers)
 
 READ = "import sys; from pyarrow import csv; csv.read_csv(sys.argv[1])"
 
-SCORE_IMPORTS = "import sys, kit.api, pyarrow.compute, pyarrow.csv\n"
+SCORE_IMPORTS = "import sys, kit.api, pyarrow.csv\n"
 
 SCORE = "print(kit.score('long', sys.argv[1]).scores)"
 
