@@ -33,16 +33,17 @@ def places(given: Any, known: Array) -> Array:
     starts = range(0, len(given), _CHUNK)
     if len(given) == len(known) and all(_in_order(given.slice(at, _CHUNK), words[at : at + _CHUNK]) for at in starts):
         return np.arange(len(known))
-    tables, place = _tables(words), np.full(len(given), -1)
+    tables, place = _tables(words), np.empty(len(given), np.intp)
 
     def look_up(at: int) -> None:
         found, odd = _words(given.slice(at, _CHUNK), n_words)
-        here, open_ = place[at : at + _CHUNK], np.arange(len(found))
+        here, left = place[at : at + _CHUNK], np.arange(len(found))
         for number, table in enumerate(tables):
             row = table.take(_slots(found, number, len(table)))
-            same = _same(words.take(row, axis=0), found)
-            here[open_[same]] = row[same]
-            open_, found = open_[~same], found[~same]
+            here[left] = row
+            other = _differ(words.take(row, axis=0), found)
+            left, found = left[other], found[other]
+        here[left] = -1
         here[odd] = -1
 
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -58,7 +59,7 @@ def _tables(words: Array) -> list[Array]:
     tables: list[Array] = []
     rows = np.arange(len(words), dtype=np.int32)
     while len(rows):
-        table = np.zeros(2 << len(rows).bit_length(), np.int32)
+        table = np.zeros((16 if tables else 2) << len(rows).bit_length(), np.int32)  # roomy once few rows are left
         slots = _slots(words[rows] if tables else words, len(tables), len(table))
         table[slots] = rows
         tables.append(table)
@@ -71,9 +72,9 @@ def _slots(words: Array, number: int, size: int) -> Array:
     return (_hash(words, number) >> np.uint64(65 - size.bit_length())).view(np.intp)
 
 
-def _same(some: Array, others: Array) -> Array:
-    """(n,) bool, which ids are equal; column by column, as numpy is slow along a short axis."""
-    return np.logical_and.reduce([a == b for a, b in zip(some.T, others.T, strict=True)])
+def _differ(some: Array, others: Array) -> Array:
+    """(n,) bool, which ids are not the same; column by column, as numpy is slow along a short axis."""
+    return np.logical_or.reduce([a != b for a, b in zip(some.T, others.T, strict=True)])
 
 
 def _in_order(text: Any, words: Array) -> bool:
