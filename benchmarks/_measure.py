@@ -18,18 +18,36 @@ class Usage:
 
 def process(command: list[str], runs: int = 3) -> Usage:
     """Run a command several times and take the medians; its output is shown only if it fails."""
-    seconds, memory = [], []
+    return alternately({"": command}, runs)[""]
+
+
+def alternately(commands: dict[str, list[str]], runs: int) -> dict[str, Usage]:
+    """The same for several commands that take turns, so that what slows the machine for a while slows all of them."""
+    found: dict[str, list[Usage]] = {name: [] for name in commands}
     for _ in range(runs):
-        start = time.perf_counter()
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        assert child.stdout is not None
-        output = child.stdout.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds.append(time.perf_counter() - start)
-        if status:
-            sys.exit(f"{' '.join(command)} failed:\n{output.decode()}")
-        memory.append(usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2))
-    return Usage(median(seconds), median(memory))
+        for name, command in commands.items():
+            found[name].append(_once(command))
+    return {
+        name: Usage(median(one.seconds for one in used), median(one.megabytes for one in used))
+        for name, used in found.items()
+    }
+
+
+def _once(command: list[str]) -> Usage:
+    start = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment())
+    assert child.stdout is not None
+    output = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - start
+    if status:
+        sys.exit(f"{' '.join(command)} failed:\n{output.decode()}")
+    return Usage(seconds, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2))
+
+
+def _environment() -> dict[str, str]:
+    """This one, but byte code is kept, as that of an installed package is: compiling is not what is measured."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def python(script: str, *arguments: str, runs: int = 3) -> Usage:

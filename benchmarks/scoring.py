@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from _measure import Usage, kit, python, row
+from _measure import Usage, alternately, kit, python, row
 
 SEQUENCES, POSITIONS, SCORED, COLUMNS = 10_000, 107, 68, ("reactivity", "deg_Mg_pH10", "deg_Mg_50C")
 
@@ -130,17 +130,25 @@ def long_csv(folder: Path, runs: int) -> None:
 
 def grader(folder: Path, runs: int) -> None:
     """The job of a grader, a shuffled csv in and a score out, by `kit.score` and by pandas and scikit-learn."""
-    shuffled = str(folder / "shuffled.csv")
-    print("2. the same shuffled csv, scored but not submitted")
-    start = python(SCORE_IMPORTS, runs=runs)
-    ours = python(SCORE_IMPORTS + SCORE, shuffled, runs=runs)
-    row("kit.score", ours, f"{ours.seconds - start.seconds:.2f} s after its imports")
+    truth, shuffled = str(folder / "truth.csv"), str(folder / "shuffled.csv")
+    scripts = {"kit.score": (SCORE_IMPORTS, SCORE, [shuffled])}
     for text in ("alone", "with pyarrow"):
-        begun = python(GRADER_IMPORTS, text, runs=runs)
-        theirs = python(GRADER_IMPORTS + GRADER, text, str(folder / "truth.csv"), shuffled, runs=runs)
-        job = (theirs.seconds - begun.seconds) / (ours.seconds - start.seconds)
-        row(f"pandas and scikit-learn {text}", theirs, f"{theirs.seconds - begun.seconds:.2f} s after its imports")
-        print(f"   {theirs.seconds / ours.seconds:.1f} times kit.score, {job:.1f} times after the imports")
+        scripts[f"pandas and scikit-learn {text}"] = (GRADER_IMPORTS, GRADER, [text, truth, shuffled])
+    commands = {}
+    for name, (imports, job, arguments) in scripts.items():
+        commands[name] = [sys.executable, "-c", imports + job, *arguments]
+        commands[f"{name}, imports"] = [sys.executable, "-c", imports, *arguments]
+    used = alternately(commands, runs)
+    print(f"2. the same shuffled csv, scored but not submitted; medians of {runs} runs in turns")
+    ours = used["kit.score"].seconds, used["kit.score"].seconds - used["kit.score, imports"].seconds
+    for name in scripts:
+        whole = used[name].seconds
+        job_alone = whole - used[f"{name}, imports"].seconds
+        row(
+            name,
+            used[name],
+            f"{whole / ours[0]:.1f} times; {job_alone:.2f} s after imports, {job_alone / ours[1]:.1f} times",
+        )
     print()
 
 
@@ -251,7 +259,7 @@ def main() -> None:
         folder = Path(name)
         os.environ["KIT_WORKSPACE"], os.environ["KIT_CACHE"] = str(folder), str(folder / "cache")
         long_csv(folder, runs=1 if quick else 5)
-        grader(folder, runs=1 if quick else 5)
+        grader(folder, runs=1 if quick else 15)
         bootstrap()
         npy(folder, 10_000_000 if quick else 100_000_000)
 

@@ -156,6 +156,7 @@ def read_csv(path: Path, spec: Spec) -> tuple[Any, list[str]]:
 
     with opened() as file:
         header = _header(file, path, spec)
+    longest = max(_longest_line(spec), sum(len(column.encode()) + 3 for column in header))
     words = {"id", spec.cell[0] if spec.cell else "id", "label" if spec.kind == "class" else "id"}
     numbers = {column: pa.float64() for column in header if column not in words}
     ragged: list[str] = []
@@ -168,7 +169,7 @@ def read_csv(path: Path, spec: Spec) -> tuple[Any, list[str]]:
         with opened() as file:
             return arrow.read_csv(
                 file,
-                arrow.ReadOptions(block_size=8 << 20),
+                arrow.ReadOptions(block_size=max(1 << 20, 2 * longest)),
                 arrow.ParseOptions(newlines_in_values=False, invalid_row_handler=handler),
                 arrow.ConvertOptions(column_types=types, null_values=NULLS, strings_can_be_null=False),
             )
@@ -193,11 +194,16 @@ def read_csv(path: Path, spec: Spec) -> tuple[Any, list[str]]:
 
 
 def _longest_text(spec: Spec) -> int:
-    """Bytes that no csv of a submission exceeds: 32 a number, and what the longest id takes."""
+    """Bytes that no csv of a submission exceeds."""
+    return 1_000_000 + len(spec.ids) * _longest_line(spec)
+
+
+def _longest_line(spec: Spec) -> int:
+    """Bytes that no row's line of a csv exceeds, or its lines where cells have one each: 32 a number, and the ids."""
     longest = 2 * spec.ids.dtype.itemsize + 2 if spec.ids.dtype.kind in "US" else 20  # quotes may double
     if spec.cell:
-        longest = (longest + 16 + max(map(len, spec.columns))) * len(spec.columns)
-    return 1_000_000 + len(spec.ids) * (longest + 16 + 32 * len(spec.columns))
+        longest = (longest + 16 + max(len(column.encode()) for column in spec.columns)) * len(spec.columns)
+    return longest + 16 + 32 * len(spec.columns)
 
 
 def _unpacked(path: Path, most: int) -> bytes:
@@ -225,14 +231,15 @@ def column_faults(header: Sequence[str], spec: Spec) -> list[str]:
     formats: list[tuple[str, ...]] = [("id", "label")] if spec.kind == "class" else []
     formats += [("id", *spec.columns), *([spec.cell] if spec.cell else [])]
     given = Counter(header)
-    nearest = max(formats, key=lambda known: (len(given.keys() & set(known)) / len(known), -len(known)))
+    nearest = max(formats, key=lambda names: (len(given.keys() & set(names)) / len(names), -len(names)))
+    known = set(nearest)
     missing = [column for column in nearest if column not in given]
-    extra = [column for column in given if column not in nearest]
+    extra = [column for column in given if column not in known]
     twice = [column for column, times in given.items() if times > 1]
     listed = (("missing columns", missing), ("unknown columns", extra), ("columns given more than once", twice))
     faults = [f"{what}: {short(names)}." for what, names in listed if names]
     if faults:
-        faults[-1] += f" The columns should be {' or '.join(short(known) for known in formats)}."
+        faults[-1] += f" The columns should be {' or '.join(map(short, formats))}."
         if mark := next((mark for mark in ";\t|" if missing and mark in "".join(header)), None):
             faults[-1] += f" Separate them with commas, not {mark!r}."
         if any(not column or column.startswith("Unnamed: ") for column in extra):

@@ -410,6 +410,14 @@ def test_faults_in_a_later_chunk_have_their_own_ids() -> None:
     ]
 
 
+def test_a_line_may_be_longer_than_a_million_bytes(tmp_path: Path) -> None:
+    columns = [f"a column with a long name, number {number}" for number in range(40_000)]
+    spec, array = values(columns, np.array(["a", "b"])), RNG.random((2, 40_000)).astype(np.float32)
+    path = csv(tmp_path, pd.DataFrame(array[::-1], ["b", "a"], columns).reset_index(names="id"))
+    assert len(path.read_bytes().splitlines()[0]) > 1 << 20
+    assert np.array_equal(read(path, spec), array)
+
+
 def test_ten_million_cells_are_checked_in_half_a_second(tmp_path: Path) -> None:
     shares = np.full((1_000_000, 10), 0.1, np.float32)
     spec = Spec(np.arange(1_000_000), tuple("0123456789"), "class")
