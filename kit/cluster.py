@@ -31,7 +31,7 @@ def run(grid: Sequence[Settings], on: str, gpus: float, cpus: float) -> Iterator
     render.note(f"{len(grid)} runs on {on}: {len(ray.nodes())} nodes, {ray.cluster_resources().get('CPU', 0):g} CPUs")
     waiting = {}
     for settings in grid:
-        folder, record = runs.create(settings)
+        folder, record = runs.create(settings, state="sent")
         source = prepare.chosen_source(tasks.find(settings.task))
         waiting[work.remote(asdict(settings), source, *_luggage(settings))] = folder, record
     try:

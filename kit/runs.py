@@ -45,8 +45,9 @@ class Settings:
 class Record:
     """What is known of a run; kept as `run.json` in its folder. Its id is that of its entry on the board too.
 
-    state: running, finished, stopped (by the user) or failed. seconds: of training, before `since`.
-    since: when the part of it that is under way, or was killed, began (Unix time). score: over all test rows.
+    state: running, finished, stopped (by the user), failed, or sent (to a cluster, and not back yet).
+    seconds: of training, before `since`. since: when the part of it that is under way, or was killed, began (Unix time).
+    score: over all test rows.
     """
 
     id: str
@@ -60,12 +61,12 @@ class Record:
     error: str | None = None
 
 
-def create(settings: Settings) -> tuple[Path, Record]:
+def create(settings: Settings, state: str = "running") -> tuple[Path, Record]:
     """A new run with a folder of its own."""
     now = datetime.now(UTC)
     name = f"{now:%Y%m%d-%H%M%S}-{settings.baseline}-{settings.seed}-{secrets.token_hex(2)}"
     folder = workspace.runs(settings.task) / name
-    record = Record(name, settings, now.isoformat(timespec="seconds"))
+    record = Record(name, settings, now.isoformat(timespec="seconds"), state)
     write(folder, record)
     return folder, record
 
@@ -116,7 +117,7 @@ def unfinished(task: str, baseline: str, seed: int | None) -> tuple[Path, Record
     of_seed = "" if seed is None else f" with seed {seed}"
     for folder, record in reversed(every(task)):
         wanted = record.settings.baseline == baseline and seed in (None, record.settings.seed)
-        if wanted and record.state not in ("finished", "running"):
+        if wanted and record.state not in ("finished", "running", "sent"):
             return folder, record
     raise KitError(
         f"{baseline} has no unfinished run{of_seed} that could go on. Start one: kit baseline {task} {baseline}"
@@ -141,7 +142,7 @@ def alone(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(folder / ".lock", timeout=1):  # who only looks whether it is in use has it for a moment
             yield
     except Timeout as error:
         raise KitError(f"Another process is working on {folder.name}. Wait for it, or start a new run.") from error

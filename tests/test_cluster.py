@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kit import cluster
+from kit import cluster, runs
 from kit.errors import KitError
 from tests.conftest import Kit
 
@@ -58,13 +58,16 @@ def test_a_lost_worker_loses_no_result_and_doubles_none(two_workers: Any, kit_co
     assert driver.stdout is not None
     first = driver.stdout.readline()
     assert first.startswith("1/6 coin "), first
+    states = Counter(record.state for _, record in runs.every("coin"))
+    assert states == {"finished": states["finished"], "sent": 6 - states["finished"]}
+    with pytest.raises(KitError, match="slow has no unfinished run"):  # what is out is nobody else's to go on with
+        runs.unfinished("coin", "slow", 2)
     two_workers.remove_node(next(iter(two_workers.worker_nodes)), allow_graceful=False)
     out, err = driver.communicate(timeout=240)
     assert driver.returncode == 0, err
     assert Counter(entries(kit_command)) == {(name, seed): 1 for name in ("bias", "slow") for seed in (0, 1, 2)}
     assert [line.split()[0] for line in out.splitlines() if "/6 coin" in line] == [f"{n}/6" for n in range(2, 7)]
-    runs = kit_command("runs", "coin").stdout
-    assert runs.count("finished") == 6
+    assert kit_command("runs", "coin").stdout.count("finished") == 6
     thoughts = [file.read_text() for file in (workspace / "runs").rglob("thoughts.txt")]
     assert sorted(thoughts) == ["seed 0", "seed 1", "seed 2"]
     assert kit_command("verify").returncode == 0
