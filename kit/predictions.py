@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from kit import arrow, matching, readers
-from kit.errors import PredictionError
-from kit.readers import FIRST, counted, shown
+from kit import readers, tables
+from kit.errors import FIRST, PredictionError, counted, first_line, shown
 from kit.task import Array, Spec
 
 _CHUNK_CELLS = 250_000  # of float64, what a processor's cache holds
 _Read = tuple[Array, Array | None, list[str]]  # predictions, cells whose fault has been told (None: none), faults
 _SUM_TOLERANCE = 0.01  # what ten float16 probabilities may be off
-_NUMBER = r"^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[iI]nf(inity)?|INF)$"
 
 
 def read(source: Any, spec: Spec) -> Array:
@@ -66,16 +64,16 @@ def _from_file(path: Path, spec: Spec) -> _Read:
         case ".npz":
             return _shaped(readers.read_npz(path, spec), spec), None, []
         case ".parquet":
-            return from_table(readers.read_parquet(path, spec), spec)
+            return _from_table(readers.read_parquet(path, spec), spec)
         case _:
             table, ragged = readers.read_csv(path, spec)
-            array, told, faults = from_table(table, spec)
+            array, told, faults = _from_table(table, spec)
             return array, told, ragged + faults
 
 
 def _from_memory(source: Any, spec: Spec, name: str) -> _Read:
     if hasattr(source, "columns") or hasattr(source, "column_names"):
-        return from_table(_table(source, spec, name), spec)
+        return _from_table(_as_table(source, spec, name), spec)
     if hasattr(source, "detach"):  # a torch tensor, wherever it lives and whatever its precision
         source = source.detach().cpu()
         source = source.float() if source.is_floating_point() and source.element_size() < 4 else source
@@ -90,7 +88,7 @@ def _from_memory(source: Any, spec: Spec, name: str) -> _Read:
     return _shaped(array, spec), None, []
 
 
-def _table(source: Any, spec: Spec, name: str) -> Any:
+def _as_table(source: Any, spec: Spec, name: str) -> Any:
     """A pyarrow Table of a DataFrame of pandas or polars, without the row numbers of pandas."""
     import pyarrow as pa
 
@@ -100,7 +98,7 @@ def _table(source: Any, spec: Spec, name: str) -> Any:
         table = pa.table({str(column): list(map(str, source[column])) for column in source.columns})
     except (ValueError, TypeError) as error:
         faults = readers.column_faults([str(column) for column in getattr(source, "columns", ())], spec)
-        raise PredictionError(name, faults or [f"this table cannot be read: {readers.first_line(error)}."]) from error
+        raise PredictionError(name, faults or [f"this table cannot be read: {first_line(error)}."]) from error
     names = readers.without_index(table.column_names)
     if faults := readers.column_faults(names, spec):
         raise PredictionError(name, faults)
@@ -108,8 +106,13 @@ def _table(source: Any, spec: Spec, name: str) -> Any:
     try:
         table.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise PredictionError(name, [f"this table cannot be read: {readers.first_line(error)}."]) from error
+        raise PredictionError(name, [f"this table cannot be read: {first_line(error)}."]) from error
     return table
+
+
+def _from_table(table: Any, spec: Spec) -> _Read:
+    array, told, faults = tables.in_order(table, spec)
+    return _shaped(array, spec), told, faults
 
 
 def _shaped(array: Array, spec: Spec) -> Array:
@@ -120,129 +123,6 @@ def _shaped(array: Array, spec: Spec) -> Array:
         if bool((array == np.rint(array)).all()) and bool(np.isfinite(array).all()):
             return np.clip(array, -1, len(spec.columns)).astype(np.int32)
     return array
-
-
-def from_table(table: Any, spec: Spec) -> _Read:
-    """Put a pyarrow Table in the order of the Spec; cells that are missing or no numbers are NaN, and told."""
-    import pyarrow as pa
-
-    rows, needed = matching.as_bytes(spec.ids), None
-    id_column, columns, shape, read_cells = "id", list(spec.columns), spec.shape, _numbers
-    if spec.cell and set(table.column_names) == set(spec.cell):  # one line a cell, its id `<row id>_<column>`
-        cells = matching.as_bytes(np.array(columns))
-        rows = np.strings.add(np.strings.add(rows, b"_")[:, None], cells).ravel()
-        needed = None if spec.required is None else spec.required.ravel()
-        id_column, columns = spec.cell[0], [spec.cell[1]]
-    elif spec.kind == "class" and set(table.column_names) == {"id", "label"}:
-        columns, shape, read_cells = ["label"], (len(rows),), _labels
-    try:
-        given = arrow.cast(table[id_column], pa.string())
-    except pa.ArrowException:
-        fault = f"column {id_column} holds {shown(table[id_column].type)}; text or whole numbers are wanted."
-        return np.full(shape, np.nan), np.ones(shape, bool), [fault]
-    line, faults = _lines(given, rows, needed)
-    array, told = np.empty((len(given), len(columns)), np.float32), np.zeros((len(given), len(columns)), bool)
-    for number, column in enumerate(columns):
-        values, unreadable, more = read_cells(table[column].combine_chunks(), given, column, spec)
-        with np.errstate(over="ignore"):
-            array[:, number] = values
-        told[:, number] = unreadable
-        faults += more
-    array = _shaped(_in_rows(array, line, np.nan).reshape(shape), spec)
-    return array, _in_rows(told, line, True).reshape(shape) if faults else None, faults
-
-
-def _lines(given: Any, known: Array, needed: Array | None) -> tuple[Array, list[str]]:
-    """(n_rows,) which line holds each row, -1 where none does; and what is wrong with the lines' ids."""
-    place = matching.places(given, known)
-    lines = np.flatnonzero(place >= 0)
-    rows_of = place[lines]
-    times = np.bincount(rows_of, minlength=len(known))
-    absent = (times == 0) if needed is None else (times == 0) & needed
-    faults = []
-    for one, many, rows, source in (
-        ("id is missing", "ids are missing", np.flatnonzero(absent), known),
-        ("id is given more than once", "ids are given more than once", np.flatnonzero(times > 1), known),
-        ("line has an unknown id", "lines have an unknown id", np.flatnonzero(place < 0), given),
-    ):
-        if len(rows):
-            faults.append(counted(len(rows), one, many, [shown(_word(source[int(row)])) for row in rows[:FIRST]]))
-    line = np.full(len(known), -1)
-    line[rows_of] = lines
-    return line, faults
-
-
-def _in_rows(lines: Array, line: Array, missing: float) -> Array:
-    """Lines put in the order of the rows, `missing` where a row has none."""
-    if np.array_equal(line, np.arange(len(lines))):
-        return lines
-    rows = lines.take(line, axis=0) if len(lines) else np.empty((len(line), *lines.shape[1:]), lines.dtype)
-    rows[line < 0] = missing
-    return rows
-
-
-def _word(name: Any) -> Any:
-    return name.decode() if isinstance(name, bytes) else name
-
-
-def _numbers(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Array, list[str]]:
-    """A column's values as float64, which of its cells cannot be read, and the fault that says so."""
-    import pyarrow as pa
-
-    try:
-        return arrow.values(arrow.cast(cells, pa.float64(), safe=False), np.nan), np.zeros(len(cells), bool), []
-    except pa.ArrowException:
-        values = np.full(len(cells), np.nan)
-    import pyarrow.compute as pc
-
-    try:
-        text = pc.utf8_trim_whitespace(cells.cast(pa.string()))
-    except pa.ArrowException:
-        fault = f"column {shown(column, 40)} holds {shown(cells.type)}; numbers are wanted."
-        return values, np.ones(len(cells), bool), [fault]
-    matched = pc.match_substring_regex(text, _NUMBER)
-    number = arrow.true(matched)
-    values[number] = arrow.values(text.filter(matched).cast(pa.float64()), np.nan)
-    one, many = (
-        f"cell of column {shown(column, 40)} is no number",
-        f"cells of column {shown(column, 40)} are no numbers",
-    )
-    return values, *_unreadable(~number & ~_empty(text), text, ids, one, many)
-
-
-def _labels(cells: Any, ids: Any, column: str, spec: Spec) -> tuple[Array, Array, list[str]]:
-    """Class indices of a column of class names, or of plain indices where no class has a number for a name."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    cells = cells.cast(pa.int8()) if pa.types.is_boolean(cells.type) else cells
-    try:
-        text = pc.utf8_trim_whitespace(cells.cast(pa.string()))
-    except pa.ArrowException:
-        fault = f"column {column} holds {shown(cells.type)}; class names are wanted."
-        return np.full(len(cells), np.nan), np.ones(len(cells), bool), [fault]
-    names = list(spec.columns)
-    index = pc.index_in(text, value_set=arrow.strings(names))
-    if index.null_count:
-        numbers = names if any(name.isdigit() for name in names) else [str(number) for number in range(len(names))]
-        whole = pc.replace_substring_regex(text, r"^(\d+)\.0*$", r"\1")
-        index = pc.coalesce(index, pc.index_in(whole, value_set=arrow.strings(numbers)))
-    values = arrow.values(index.cast(pa.float64()), np.nan)
-    wanted = readers.short(names)
-    one, many = f"label is none of {wanted}", f"labels are none of {wanted}"
-    return values, *_unreadable(np.isnan(values) & ~_empty(text), text, ids, one, many)
-
-
-def _unreadable(cells: Array, text: Any, ids: Any, one: str, many: str) -> tuple[Array, list[str]]:
-    rows = np.flatnonzero(cells)
-    places = [f"{str(text[int(row)])[:40]!r} (id {shown(ids[int(row)])})" for row in rows[:FIRST]]
-    return cells, [counted(len(rows), one, many, places)] if len(rows) else []
-
-
-def _empty(text: Any) -> Array:
-    import pyarrow.compute as pc
-
-    return arrow.nulls(text) | arrow.true(pc.is_in(text, value_set=arrow.strings(readers.NULLS)))
 
 
 def value_faults(array: Array, spec: Spec, told: Array | None = None) -> list[str]:
@@ -299,5 +179,5 @@ def _bad_cells(
 
 def _place(where: Array, start: int, spec: Spec) -> str:
     row = spec.ids[start + int(where[0])]
-    name = f"id {shown(_word(row))}"
+    name = f"id {shown(row)}"
     return name if len(where) == 1 else f"{name} column {shown(spec.columns[int(where[1])], 40)}"

@@ -23,28 +23,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from kit.errors import PredictionError
+from kit.errors import FIRST, PredictionError, counted, first_line, short, shown
 from kit.task import Array, Spec
 
 FORMATS = (".npy", ".npz", ".csv", ".csv.gz", ".parquet")
-FIRST = 3  # how many places a message names
 NULLS = ["", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "#N/A"]
 _HEADER_BYTES = 16_384  # of a .npy file; numpy itself refuses longer ones, but only once it has read them
 _MOST_RAGGED = 100_000  # lines of a csv with too many or too few cells, before it is given up
 _NPY_ERRORS = (ValueError, TypeError, LookupError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 _ZIP_ERRORS = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, struct.error)
-
-
-def shown(word: object, longest: int = 60) -> str:
-    """A word from a submission, fit for a terminal: no control characters, blanks at its ends visible, not too long."""
-    text = str(word) if len(str(word)) <= longest else str(word)[:longest] + "..."
-    return text if text and text.isprintable() and text == text.strip() else repr(text)
-
-
-def counted(n: int, one: str, many: str, places: Sequence[str]) -> str:
-    """A fault with its count and the first few places: `2 ids are missing: toss1, toss7.`"""
-    more = f" and {n - len(places):,} more" if n > len(places) else ""
-    return f"{n:,} {one if n == 1 else many}: {', '.join(places)}{more}."
 
 
 def refused(path: Path, *faults: str) -> PredictionError:
@@ -247,12 +234,6 @@ def column_faults(header: Sequence[str], spec: Spec) -> list[str]:
     return faults
 
 
-def short(names: Sequence[str]) -> str:
-    """The names, or of many the first four and the last."""
-    words = [shown(name, 40) for name in (names if len(names) < 7 else names[:4])]
-    return ",".join(words if len(names) < 7 else [*words, "...", shown(names[-1], 40)])
-
-
 def without_index(names: Sequence[str]) -> list[str]:
     """A table's columns but for the row numbers that pandas stores along with a DataFrame."""
     return [name for name in names if not re.fullmatch(r"__index_level_\d+__", name)]
@@ -293,11 +274,6 @@ def _spelled_out(column: Any) -> int:
 
     pieces = [piece for piece in column.chunks if hasattr(piece, "dictionary")]
     return sum(pc.sum(pc.binary_length(piece.dictionary).take(piece.indices)).as_py() or 0 for piece in pieces)
-
-
-def first_line(error: Exception) -> str:
-    """The first line of a library's message, which may quote the file."""
-    return shown(str(error).partition("\n")[0].strip().rstrip(".") or type(error).__name__, 300)
 
 
 @contextmanager

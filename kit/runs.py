@@ -46,8 +46,8 @@ class Record:
     """What is known of a run; kept as `run.json` in its folder. Its id is that of its entry on the board too.
 
     state: running, finished, stopped (by the user), failed, or sent (to a cluster, and not back yet).
-    seconds: of training, before `since`. since: when the part of it that is under way, or was killed, began (Unix time).
-    score: over all test rows.
+    seconds: of training, before `since`. score: over all test rows.
+    since: when the part of it that is under way, or was killed, began (Unix time).
     """
 
     id: str

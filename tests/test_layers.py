@@ -19,6 +19,7 @@ LAYERS = [
     {"task"},
     {"arrow"},
     {"metrics", "statistics", "readers", "matching"},
+    {"tables"},
     {"predictions"},
     {"scoring", "tasks", "render"},
     {"prepare", "store", "board", "progress"},
