@@ -14,7 +14,7 @@ from kit.task import Array
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: Knuth, TAOCP 3, 6.4, multiplicative hashing
 _FIRST_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)  # of a word, the others masked out
-_CHUNK = 1 << 15  # ids at once: what a processor's cache holds
+_CHUNK_BYTES = 1 << 19  # of ids at once: what a processor's cache holds
 _THREADS = 2  # numpy and pyarrow leave the interpreter to the other one meanwhile; more hardly help
 
 
@@ -30,14 +30,15 @@ def places(given: Any, known: Array) -> Array:
     """
     n_words = -(-known.dtype.itemsize // 8)
     words = np.ascontiguousarray(known.astype(f"S{8 * n_words}", copy=False)).view("<u8").reshape(-1, n_words)
-    starts = range(0, len(given), _CHUNK)
-    if len(given) == len(known) and all(_in_order(given.slice(at, _CHUNK), words[at : at + _CHUNK]) for at in starts):
+    step = max(1, _CHUNK_BYTES // (8 * n_words))
+    starts = range(0, len(given), step)
+    if len(given) == len(known) and all(_in_order(given.slice(at, step), words[at : at + step]) for at in starts):
         return np.arange(len(known))
     tables, place = _tables(words), np.empty(len(given), np.intp)
 
     def look_up(at: int) -> None:
-        found, odd = _words(given.slice(at, _CHUNK), n_words)
-        here, left = place[at : at + _CHUNK], np.arange(len(found))
+        found, odd = _words(given.slice(at, step), n_words)
+        here, left = place[at : at + step], np.arange(len(found))
         for number, table in enumerate(tables):
             row = table.take(_slots(found, number, len(table)))
             here[left] = row

@@ -28,7 +28,7 @@ def test_each_id_is_found_where_it_stands(known: list[str], others: list[str | N
 
 
 def test_more_ids_than_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "_CHUNK", 7)
+    monkeypatch.setattr(matching, "_CHUNK_BYTES", 7 * 8)
     known = [f"row {n}" for n in range(100)]
     order = np.random.default_rng(0).permutation(100)
     assert places([known[row] for row in order] + ["row"], known) == [*order.tolist(), -1]
@@ -41,3 +41,10 @@ def test_ids_that_share_a_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(matching, "_hash", lambda rows, seed: true(rows, seed) % 2 if seed == 0 else true(rows, seed))
     known = [f"row {n}" for n in range(50)]
     assert places(known[::-1], known) == list(range(49, -1, -1))
+
+
+def test_an_id_that_is_known_twice_is_found_once() -> None:
+    found = places(["b", "a", "c"], ["a", "b", "a"])
+    assert found[0] == 1
+    assert found[1] in (0, 2)
+    assert found[2] == -1
