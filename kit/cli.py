@@ -105,8 +105,8 @@ def baseline(
     device: Annotated[str, typer.Option(help="cuda, mps or cpu; auto takes the fastest there is.")] = "auto",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the baseline's own number.")] = None,
     rows: Annotated[int | None, typer.Option(min=1, help="Train on the first so many rows only.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Instead of the baseline's own.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Instead of the baseline's own.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Of a network, instead of its own.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Of a network, instead of its own.")] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Have torch compile the network first.")] = False,
     weights_from: Annotated[
         str | None, typer.Option("--from", metavar="RUN", help="Start from the weights of another run.")
