@@ -29,12 +29,12 @@ def run(grid: Sequence[Settings], on: str, gpus: float, cpus: float) -> Iterator
     # a process a job: the next one finds no task of the one before, nor its memory on the GPU
     work = ray.remote(num_gpus=gpus, num_cpus=cpus, max_retries=RETRIES, max_calls=1)(_work)
     render.note(f"{len(grid)} runs on {on}: {len(ray.nodes())} nodes, {ray.cluster_resources().get('CPU', 0):g} CPUs")
-    waiting = {}
-    for settings in grid:
-        folder, record = runs.create(settings, state="sent")
-        source = prepare.chosen_source(tasks.find(settings.task))
-        waiting[work.remote(asdict(settings), source, *_luggage(settings))] = folder, record
+    waiting: dict[Any, tuple[Path, Record]] = {}
     try:
+        for settings in grid:
+            job = asdict(settings), prepare.chosen_source(tasks.find(settings.task)), *_luggage(settings)
+            folder, record = runs.create(settings, state="sent")
+            waiting[work.remote(*job)] = folder, record
         while waiting:
             (done,), _ = ray.wait(list(waiting), num_returns=1)
             folder, record = waiting.pop(done)

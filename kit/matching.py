@@ -15,7 +15,7 @@ from kit.task import Array
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: Knuth, TAOCP 3, 6.4, multiplicative hashing
 _FIRST_BYTES = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)  # of a word, the others masked out
 _CHUNK_BYTES = 1 << 19  # of ids at once: what a processor's cache holds
-_THREADS = 2  # numpy and pyarrow leave the interpreter to the other one meanwhile; more hardly help
+_THREADS = 2  # numpy leaves the interpreter to the other one meanwhile
 
 
 def as_bytes(ids: Array) -> Array:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit import metrics, predictions, prepare, scoring
+from kit import metrics, predictions, prepare, scoring, statistics
 from kit.scoring import Scorecard
 from kit.task import Answers, Array, Spec
 
@@ -34,6 +34,13 @@ def test_parts_are_scored_on_their_own_rows() -> None:
         assert card.coverage[part] == pytest.approx(1 - np.isnan(answers.truth[rows]).mean())
         score = card.scores["mae"][part]
         assert score.low < score.value < score.high
+
+
+def test_resamples_are_drawn_once() -> None:
+    statistics.counts.cache_clear()
+    scoring.score(METRICS, *make(0))
+    scoring.score(METRICS, *make(0))
+    assert statistics.counts.cache_info().misses == 1
 
 
 def test_the_public_part_has_the_wider_interval() -> None:
