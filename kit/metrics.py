@@ -11,10 +11,13 @@ which predictions are kept; scikit-learn does the same for float32.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from kit.task import Array
+
+Scale = Literal["proportion", "correlation", "positive", "real"]  # within 0..1, within -1..1, above 0, anything
 
 EPS = float(np.finfo(np.float32).eps)
 
@@ -26,6 +29,7 @@ class Metric:
     rows: (truth, predictions) -> (n_rows, k), what each row adds to k sums.
     value: (..., k) totals -> (...) scores; NaN where nothing was scored.
     needs_probabilities: there is no value for a submission of labels.
+    scale: what values the score can take; intervals keep to it.
     """
 
     name: str
@@ -33,6 +37,7 @@ class Metric:
     rows: Callable[[Array, Array], Array]
     value: Callable[[Array], Array]
     needs_probabilities: bool = False
+    scale: Scale = "real"
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class WholeMetric:
     higher_is_better: bool
     value_of: Callable[[Array, Array, Array], Array]
     needs_probabilities: bool = False
+    scale: Scale = "real"
 
 
 def ratio(top: Array, bottom: Array) -> Array:
@@ -162,7 +168,7 @@ def macro_f1(n_classes: int) -> Metric:
         occurs = ~np.isnan(f1)
         return ratio(np.where(occurs, f1, 0).sum(axis=-1), occurs.sum(axis=-1).astype(np.float64))
 
-    return Metric("macro_f1", True, rows, value)
+    return Metric("macro_f1", True, rows, value, scale="proportion")
 
 
 def _order(predictions: Array) -> tuple[Array, Array]:
@@ -212,15 +218,15 @@ def _roc_auc(truth: Array, predictions: Array, weights: Array) -> Array:
     return ratio(wins, n_positive * n_negative)
 
 
-accuracy = Metric("accuracy", True, _hits, _mean)
-log_loss = Metric("log_loss", False, _log_loss, _mean, needs_probabilities=True)
-binary_accuracy = Metric("binary_accuracy", True, _binary_hits, _mean)
-binary_crossentropy = Metric("binary_crossentropy", False, _binary_crossentropy, _mean)
-mae = Metric("mae", False, _errors(_in_place_abs), _mean)
-mse = Metric("mse", False, _errors(_in_place_square), _mean)
-rmse = Metric("rmse", False, _errors(_in_place_square), lambda sums: np.sqrt(_mean(sums)))
-mcrmse = Metric("mcrmse", False, _column_errors, _mean_column_rmse)
+accuracy = Metric("accuracy", True, _hits, _mean, scale="proportion")
+log_loss = Metric("log_loss", False, _log_loss, _mean, needs_probabilities=True, scale="positive")
+binary_accuracy = Metric("binary_accuracy", True, _binary_hits, _mean, scale="proportion")
+binary_crossentropy = Metric("binary_crossentropy", False, _binary_crossentropy, _mean, scale="positive")
+mae = Metric("mae", False, _errors(_in_place_abs), _mean, scale="positive")
+mse = Metric("mse", False, _errors(_in_place_square), _mean, scale="positive")
+rmse = Metric("rmse", False, _errors(_in_place_square), lambda sums: np.sqrt(_mean(sums)), scale="positive")
+mcrmse = Metric("mcrmse", False, _column_errors, _mean_column_rmse, scale="positive")
 r2 = Metric("r2", True, _r2_rows, _r2)
-pearson = Metric("pearson", True, _moments, _correlation)
-spearman = WholeMetric("spearman", True, _spearman)
-roc_auc = WholeMetric("roc_auc", True, _roc_auc)
+pearson = Metric("pearson", True, _moments, _correlation, scale="correlation")
+spearman = WholeMetric("spearman", True, _spearman, scale="correlation")
+roc_auc = WholeMetric("roc_auc", True, _roc_auc, scale="proportion")
