@@ -89,6 +89,11 @@ def fingerprint(task: Task) -> str:
     return str(_facts(prepared(task))["answers"])
 
 
+def fingerprints(task: Task) -> tuple[str, str]:
+    """(fingerprint, that of older versions of the kit) of the answers in use."""
+    return fingerprint(task), fingerprint(task)
+
+
 def source(task: Task) -> str:
     """Where the task's data came from, in words."""
     return str(_facts(prepared(task))["source"])
