@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kit import prepare, statistics, store, tasks, workspace
+from kit import prepare, statistics, store, tasks
 from kit.board import Board, Entry, Ranking
 from kit.errors import KitError, did_you_mean
 from kit.metrics import Metric, WholeMetric
@@ -161,7 +160,8 @@ def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> list[tup
 
 
 def _replicates(row: Entry, metric: str, part: str) -> Array | None:
-    values = store.read_replicates(store.sums_path(workspace.root() / Path(row["file"])), metric)
+    sums = store.local(row, sums=True)
+    values = None if sums is None else store.read_replicates(sums, metric)
     return None if values is None or np.isnan(values[PARTS.index(part)]).all() else values[PARTS.index(part)]
 
 

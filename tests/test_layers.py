@@ -16,13 +16,17 @@ HEAVY |= {"matplotlib", "ray"}
 # lower layers first; a module may import at its top from those before its own line
 LAYERS = [
     {"errors", "workspace"},
+    {"seals", "sharing", "schema"},
+    {"names", "database"},
+    {"board"},
     {"task"},
     {"arrow"},
     {"metrics", "statistics", "readers", "matching"},
     {"tables"},
     {"predictions"},
     {"scoring", "tasks", "render"},
-    {"prepare", "store", "board", "progress"},
+    {"prepare", "store", "progress"},
+    {"recording", "receipts"},
     {"ranking", "verify", "api", "sources", "runs", "training"},
     {"run", "page"},
     {"cluster"},
