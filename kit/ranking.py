@@ -1,6 +1,7 @@
 """The board as it is read: who is where, by how much, and which ranks are really ties."""
 
 import json
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,19 +71,40 @@ def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list
 
 
 def history(task: Task, name: str) -> list[Entry]:
-    """All entries of a name in the order in which they were made."""
-    board = Board()
-    found = [_opened(row) for row in board.all(task.name) if row["name"] == name]
+    """All entries of a name in the order in which they were made, with "withdrawn" added.
+
+    name: as the board shows it, which is `cnn *` for a baseline where a person is called so too.
+    """
+    rows = list(Board().all(task.name))
+    gone = _withdrawn(rows)
+    found = [{**_opened(row), "withdrawn": row["id"] in gone} for row in _of_name(rows, name)]
     if not found:
-        raise KitError(f"{name!r} has no entry in {task.name}. {did_you_mean(name, board.names(task.name))}")
+        raise KitError(f"{name!r} has no entry in {task.name}. {did_you_mean(name, Board().names(task.name))}")
     return found
+
+
+def _of_name(rows: list[Entry], word: str) -> list[Entry]:
+    """The entries of whom the board shows under a name: a person, a baseline, or a baseline with its star."""
+    for name in dict.fromkeys((word, unicodedata.normalize("NFC", word))):
+        for asked, baseline in ((name, False), (name, True), (name.removesuffix(" *"), True)):
+            who = (asked, baseline)
+            if found := [row for row in rows if _who(row) == who and row["kind"] != "withdrawal"]:
+                return found
+    return []
+
+
+def _withdrawn(rows: list[Entry]) -> set[str]:
+    """Ids of the entries that were withdrawn, with what they scored on other answers."""
+    marked = {row["refers"] for row in rows if row["kind"] == "withdrawal"}
+    return {row["id"] for row in rows if row["kind"] != "withdrawal" and {row["id"], row["refers"]} & marked}
 
 
 def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry, dict[str, Comparison]]:
     """The entries of A and B (names: their best; or ids of entries), and A minus B by every metric both have."""
     board = Board()
     first, second = _find(board, task, a), _find(board, task, b)
-    if first["answers"] != second["answers"]:
+    same = _answers_in_use(task) or ()
+    if first["answers"] != second["answers"] and not {first["answers"], second["answers"]} <= set(same):
         raise KitError(f"{a} and {b} were scored on different answers; such scores cannot be compared.")
     found = {}
     for metric in task.metrics:
@@ -105,15 +127,17 @@ def verdict(a: str, b: str, metric: Metric | WholeMetric, found: Comparison) -> 
 
 def _find(board: Board, task: Task, word: str) -> Entry:
     """The entry with that id, else the best one of that name."""
-    for row in board.all(task.name, id=word):
-        return _opened(row)
-    higher = task.metrics[0].higher_is_better
-    named = [row for row in board.all(task.name, name=word) if row["metric"] == task.metrics[0].name]
+    rows = list(board.all(task.name))
+    for row in rows:
+        if row["id"] == word and row["kind"] != "withdrawal":
+            return _opened(row)
+    gone, metric = _withdrawn(rows), task.metrics[0]
+    named = [row for row in _of_name(rows, word) if row["metric"] == metric.name and row["id"] not in gone]
     used = _answers_in_use(task) or (named[-1]["answers"] if named else "",)
     mine = [row for row in named if row["answers"] in used and row["score"] is not None] or named
     if not mine:
         raise KitError(f"{word!r} is no name and no entry in {task.name}. {did_you_mean(word, board.names(task.name))}")
-    return _opened(max(mine, key=lambda row: (row["score"] or 0) * (1 if higher else -1)))
+    return _opened(max(mine, key=lambda row: (row["score"] or 0) * (1 if metric.higher_is_better else -1)))
 
 
 def _answers_in_use(task: Task) -> tuple[str, ...] | None:
@@ -134,7 +158,7 @@ def _read_one(task: Task, ranking: Ranking, part: str, top: int | None, board: B
         there = {_who(row): row["rank"] for row in board.best(ranking, OTHER[part])}
     for row, span in zip(rows, ranges, strict=True):
         row["range"] = span
-        row["moved"] = there[_who(row)] - row["rank"] if there else None
+        row["moved"] = there[_who(row)] - row["rank"] if _who(row) in there else None
     source = rows[0]["source"] if rows else ""
     return Leaderboard(task.name, task.title, ranking.metric, higher, part, ranking.answers[0], source, rows, names)
 

@@ -16,7 +16,7 @@ HEAVY |= {"matplotlib", "ray"}
 # lower layers first; a module may import at its top from those before its own line
 LAYERS = [
     {"errors", "workspace"},
-    {"seals", "sharing", "schema"},
+    {"seals", "sharing", "schema", "queries"},
     {"names", "database"},
     {"board"},
     {"task"},
