@@ -75,28 +75,33 @@ def history(task: Task, name: str) -> list[Entry]:
 
     name: as the board shows it, which is `cnn *` for a baseline where a person is called so too.
     """
-    rows = list(Board().all(task.name))
-    gone = _withdrawn(rows)
-    found = [{**_opened(row), "withdrawn": row["id"] in gone} for row in _of_name(rows, name)]
-    if not found:
-        raise KitError(f"{name!r} has no entry in {task.name}. {did_you_mean(name, Board().names(task.name))}")
+    board = Board()
+    with board.at_once():
+        gone = _withdrawn(board, task)
+        found = [{**_opened(row), "withdrawn": _is_of(row, gone)} for row in _of_name(board, task, name)]
+        if not found:
+            raise KitError(f"{name!r} has no entry in {task.name}. {did_you_mean(name, board.names(task.name))}")
     return found
 
 
-def _of_name(rows: list[Entry], word: str) -> list[Entry]:
+def _of_name(board: Board, task: Task, word: str) -> list[Entry]:
     """The entries of whom the board shows under a name: a person, a baseline, or a baseline with its star."""
     for name in dict.fromkeys((word, unicodedata.normalize("NFC", word))):
         for asked, baseline in ((name, False), (name, True), (name.removesuffix(" *"), True)):
-            who = (asked, baseline)
-            if found := [row for row in rows if _who(row) == who and row["kind"] != "withdrawal"]:
+            rows = board.all(task.name, name=asked, baseline=baseline)
+            if found := [row for row in rows if row["kind"] != "withdrawal"]:
                 return found
     return []
 
 
-def _withdrawn(rows: list[Entry]) -> set[str]:
-    """Ids of the entries that were withdrawn, with what they scored on other answers."""
-    marked = {row["refers"] for row in rows if row["kind"] == "withdrawal"}
-    return {row["id"] for row in rows if row["kind"] != "withdrawal" and {row["id"], row["refers"]} & marked}
+def _withdrawn(board: Board, task: Task) -> set[str]:
+    """Ids of the entries that were withdrawn."""
+    return {row["refers"] for row in board.all(task.name, kind="withdrawal")}
+
+
+def _is_of(row: Entry, ids: set[str]) -> bool:
+    """Whether an entry, or the one that it scores again, is among these."""
+    return row["id"] in ids or row["refers"] in ids
 
 
 def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry, dict[str, Comparison]]:
@@ -127,12 +132,11 @@ def verdict(a: str, b: str, metric: Metric | WholeMetric, found: Comparison) -> 
 
 def _find(board: Board, task: Task, word: str) -> Entry:
     """The entry with that id, else the best one of that name."""
-    rows = list(board.all(task.name))
-    for row in rows:
-        if row["id"] == word and row["kind"] != "withdrawal":
+    for row in board.all(task.name, id=word):
+        if row["kind"] != "withdrawal":
             return _opened(row)
-    gone, metric = _withdrawn(rows), task.metrics[0]
-    named = [row for row in _of_name(rows, word) if row["metric"] == metric.name and row["id"] not in gone]
+    gone, metric = _withdrawn(board, task), task.metrics[0]
+    named = [row for row in _of_name(board, task, word) if row["metric"] == metric.name and not _is_of(row, gone)]
     used = _answers_in_use(task) or (named[-1]["answers"] if named else "",)
     mine = [row for row in named if row["answers"] in used and row["score"] is not None] or named
     if not mine:

@@ -63,6 +63,8 @@ def _chain(rows: list[Entry], last_number: int, last_hash: str) -> Iterator[str]
 
 
 def _files(row: Entry, judge: "_Judge | None") -> Iterator[str]:
+    if row["kind"] == "withdrawal":  # a mark: it has none
+        return
     file = workspace.root() / row["file"]
     whole = True
     for path, kept in ((file, row["file_sha256"]), (store.sums_path(file), row["sums_sha256"])):
