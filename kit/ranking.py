@@ -67,6 +67,34 @@ def history(task: Task, name: str) -> list[Entry]:
     return found
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where an entry brought its name: its score, the best that the name had before, and the place it has now.
+
+    improved: against `before`. rank: of the name's best entry, among so many names; None where it has no entry there.
+    """
+
+    score: float | None
+    before: float | None
+    improved: bool
+    rank: int | None
+    names: int
+
+
+def standing(task: Task, entry: Entry) -> Standing:
+    """What an entry that was just made changed, on the board of its answers and metric, over all test rows."""
+    board = Board()
+    here = {"answers": entry["answers"], "metric": entry["metric"]}
+    earlier = [row for row in board.all(task.name, name=entry["name"], **here) if row["number"] < entry["number"]]
+    scores = [row["score"] for row in earlier if row["score"] is not None]
+    best = max if entry["higher_is_better"] else min
+    before, score = best(scores, default=None), entry["score"]
+    improved = score is not None and (before is None or (score != before and best(score, before) == score))
+    ranked = board.best(task.name, entry["answers"], entry["metric"])
+    rank = next((row["rank"] for row in ranked if row["name"] == entry["name"]), None)
+    return Standing(score, before, improved, rank, len(ranked))
+
+
 def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry, dict[str, Comparison]]:
     """The entries of A and B (names: their best; or ids of entries), and A minus B by every metric both have."""
     board = Board()
@@ -86,6 +114,8 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
 
 def verdict(a: str, b: str, metric: Metric | WholeMetric, found: Comparison) -> str:
     """What a comparison means, in words."""
+    if np.isnan(found.p):
+        return f"{a} and {b} cannot be told apart by {metric.name}: there are too few groups of rows for a test."
     if not found.told_apart:
         return f"{a} and {b} cannot be told apart by {metric.name} (p = {found.p:.3f})."
     winner = a if (found.difference > 0) == metric.higher_is_better else b

@@ -16,12 +16,12 @@ HEAVY |= {"matplotlib", "ray"}
 # lower layers first; a module may import at its top from those before its own line
 LAYERS = [
     {"errors", "workspace"},
-    {"task"},
+    {"task", "console"},
     {"arrow"},
     {"metrics", "statistics", "readers", "matching"},
     {"tables"},
     {"predictions"},
-    {"scoring", "tasks", "render"},
+    {"scoring", "tasks", "render", "export", "writers"},
     {"prepare", "store", "board", "progress"},
     {"ranking", "verify", "api", "sources", "runs", "training"},
     {"run", "page"},
@@ -65,7 +65,7 @@ def test_only_training_imports_torch_and_only_render_rich_and_only_cli_typer(fil
     assert file.parent.name == "training" or not roots & {"torch", "ignite"}
     assert file.stem == "pictures" or "matplotlib" not in roots
     assert file.stem == "cluster" or "ray" not in roots
-    assert file.stem in ("render", "progress") or "rich" not in roots
+    assert file.stem in ("console", "render", "progress") or "rich" not in roots
     assert file.parent.name == "cli" or "typer" not in roots
 
 

@@ -1,35 +1,60 @@
-"""The `kit` app and the arguments that several commands share, with what the shell completes them to."""
+"""The `kit` app and the arguments that several commands share."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from kit.cli import complete
 
 app = typer.Typer(
     help="Run machine-learning competitions: tasks, baselines, honest scores, a local leaderboard.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def complete_tasks(incomplete: str) -> list[str]:
-    from kit import tasks
+class Form(StrEnum):
+    """Of a board: for people, for programs, for spreadsheets, for a page."""
 
-    return [name for name in tasks.folders() if name.startswith(incomplete)]
-
-
-def complete_baselines(context: typer.Context, incomplete: str) -> list[str]:
-    from kit import tasks
-
-    task = context.params.get("task")
-    names = tasks.baselines(tasks.find(task)) if task in tasks.folders() else []
-    return [name for name in names if name.startswith(incomplete)]
+    table = "table"
+    json = "json"
+    csv = "csv"
+    md = "md"
 
 
-TaskName = Annotated[
-    str, typer.Argument(help="A task's name; `kit tasks` lists them.", autocompletion=complete_tasks, metavar="TASK")
-]
-OptionalTask = Annotated[
-    str | None, typer.Argument(help="One task; all without it.", autocompletion=complete_tasks, metavar="TASK")
-]
-File = Annotated[Path, typer.Argument(help="Predictions: .npy, .npz, .csv, .csv.gz or .parquet.", metavar="FILE")]
+class Facts(StrEnum):
+    """Of everything else that a command tells."""
+
+    table = "table"
+    json = "json"
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from kit import __version__
+        from kit.console import say
+
+        say(f"kit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def kit(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def argument(what: str, metavar: str, choices: Any = None) -> Any:
+    return typer.Argument(help=what, metavar=metavar, autocompletion=choices)
+
+
+TaskName = Annotated[str, argument("A task's name; `kit tasks` lists them.", "TASK", complete.tasks)]
+OptionalTask = Annotated[str | None, argument("One task; all without it.", "TASK", complete.tasks)]
+File = Annotated[Path, argument("Predictions: .npy, .npz, .csv, .csv.gz or .parquet.", "FILE")]
+AsJson = Annotated[Facts, typer.Option("--format", help="json is stable, for programs to read.")]

@@ -1,50 +1,64 @@
 """Commands that check and submit predictions, and that read the board."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kit.cli.arguments import File, OptionalTask, TaskName, app
-from kit.errors import KitError
+from kit.cli import complete
+from kit.cli.arguments import AsJson, Facts, File, Form, OptionalTask, TaskName, app, argument
+from kit.errors import KitError, PredictionError
 
-
-class Form(StrEnum):
-    table = "table"
-    json = "json"
-    csv = "csv"
-    md = "md"
+Name = Annotated[
+    str | None, typer.Option(help="Who submits; your login name without it.", autocompletion=complete.names)
+]
 
 
 @app.command()
-def check(task: TaskName, file: File) -> None:
+def check(task: TaskName, file: File, form: AsJson = Facts.table) -> None:
     """Check a file of predictions without scoring or keeping it.
 
     Example: kit check mnist preds.npy
     """
-    from kit import api, render
+    from kit import api, export, render
 
-    array = api.check(task, file)
-    render.say(f"{file.name} is a valid submission for {task}: {len(array):,} rows, shape {array.shape}.")
+    try:
+        array = api.check(task, file)
+    except PredictionError as refused:
+        if form is Facts.json:
+            export.write_json(export.check_document(task, file, None, refused.faults))
+        raise
+    if form is Facts.json:
+        export.write_json(export.check_document(task, file, array))
+    else:
+        render.say(f"{file.name} is a valid submission for {task}: {len(array):,} rows, shape {array.shape}.")
 
 
 @app.command()
 def submit(
     task: TaskName,
     file: File,
-    name: Annotated[str | None, typer.Option(help="Who submits; your login name without it.")] = None,
+    name: Name = None,
     note: Annotated[str, typer.Option(help="A remark to keep with the entry.")] = "",
+    form: AsJson = Facts.table,
 ) -> None:
     """Check, score and record a file of predictions, and show the board.
 
     Example: kit submit mnist preds.npy --name ada --note "bigger net"
     """
-    from kit import api, ranking, render, tasks
+    from kit import api, export, ranking, render, tasks
 
     entry = api.submit(task, file, name=name, note=note)
-    render.entry(entry)
-    render.leaderboard(ranking.read(tasks.find(task)), "table")
+    with render.optional(f"Entry {entry['id']} is on the board, receipt {entry['hash'][:16]}"):
+        if form is Facts.table:
+            render.entry(entry)
+        found = tasks.find(task)
+        where = ranking.standing(found, entry)
+        if form is Facts.json:
+            export.write_json(export.submit_document(entry, where))
+        else:
+            render.standing(entry["name"], where)
+            render.leaderboard(ranking.read(found), mine=entry["name"])
 
 
 @app.command()
@@ -54,14 +68,17 @@ def leaderboard(
     public: Annotated[bool, typer.Option("--public", help="Rank by the public rows only.")] = False,
     private: Annotated[bool, typer.Option("--private", help="Rank by the private rows only.")] = False,
     top: Annotated[int, typer.Option(min=0, help="How many names to show; 0 shows all.")] = 100,
-    history: Annotated[str | None, typer.Option(metavar="NAME", help="All entries of one name, in order.")] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="All entries of one name, in order.", autocompletion=complete.names),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the board as one self-contained page.")] = None,
 ) -> None:
     """Show the board of a task, or of every task that has entries.
 
     Example: kit leaderboard mnist --format md
     """
-    from kit import ranking, render, tasks
+    from kit import export, ranking, render, tasks
 
     if public and private:
         raise KitError("Give --public or --private, not both; without them all rows count.")
@@ -69,7 +86,12 @@ def leaderboard(
     if history is not None:
         if task is None:
             raise KitError("--history needs a task: kit leaderboard mnist --history ada")
-        render.history(ranking.history(tasks.find(task), history), part)
+        found = tasks.find(task)
+        made = ranking.history(found, history)
+        if form is Form.table:
+            render.history(made, part)
+        else:
+            export.history(found.name, history, made, part, form.value)
         return
     boards = ranking.read_all(task, part, top or None)
     if html is not None:
@@ -77,41 +99,51 @@ def leaderboard(
 
         page.write(html, boards)
         render.say(f"Wrote {html}")
-        return
-    render.leaderboards(boards, form.value)
+    elif form is Form.table:
+        render.leaderboards(boards)
+    else:
+        export.leaderboards(boards, form.value)
 
 
 @app.command()
 def compare(
     task: TaskName,
-    a: Annotated[str, typer.Argument(help="A name (its best entry counts) or the id of an entry.", metavar="A")],
-    b: Annotated[str, typer.Argument(help="Another one.", metavar="B")],
+    a: Annotated[str, argument("A name (its best entry counts) or the id of an entry.", "A", complete.entrants)],
+    b: Annotated[str, argument("Another one.", "B", complete.entrants)],
+    form: AsJson = Facts.table,
 ) -> None:
     """Tell which of two entries is better, or that they cannot be told apart.
 
     Example: kit compare mnist cnn mlp
     """
-    from kit import ranking, render, tasks
+    from kit import export, ranking, render, tasks
 
     found = tasks.find(task)
-    _, _, comparisons = ranking.compare(found, a, b)
-    render.comparison(a, b, comparisons)
+    one, other, comparisons = ranking.compare(found, a, b)
     first = found.metrics[0]
-    render.say(ranking.verdict(a, b, first, comparisons[first.name]))
+    verdict = ranking.verdict(a, b, first, comparisons[first.name])
+    if form is Facts.json:
+        export.write_json(export.comparison_document(one, other, comparisons, verdict))
+    else:
+        render.comparison(one, other, comparisons)
+        render.say(verdict)
 
 
 @app.command()
-def verify(task: OptionalTask = None) -> None:
+def verify(task: OptionalTask = None, form: AsJson = Facts.table) -> None:
     """Check that nothing on the board was changed: the hash chain, every file, every score.
 
     Example: kit verify mnist
     """
-    from kit import render
+    from kit import export, render
     from kit.verify import verify
 
     checked, faults = verify(task)
+    if form is Facts.json:
+        export.write_json({"entries": checked, "verified": not faults, "faults": faults})
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         plural = "fault" if len(faults) == 1 else "faults"
         raise KitError(f"The board is not what was submitted; {len(faults)} {plural}:\n{listed}")
-    render.say(f"{checked:,} entries verified: the chain, their files and their scores agree.")
+    if form is Facts.table:
+        render.say(f"{checked:,} entries verified: the chain, their files and their scores agree.")

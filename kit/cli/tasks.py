@@ -4,45 +4,59 @@ from typing import Annotated
 
 import typer
 
-from kit.cli.arguments import TaskName, app
+from kit.cli import complete
+from kit.cli.arguments import AsJson, Facts, TaskName, app
 
 
 @app.command("tasks")
-def tasks_command() -> None:
+def tasks_command(form: AsJson = Facts.table) -> None:
     """List the tasks.
 
     Example: kit tasks
     """
-    from kit import render, tasks
+    from kit import export, render, tasks
 
-    found = [tasks.find(name) for name in tasks.folders()]
-    render.task_table([(task, list(tasks.baselines(task))) for task in found])
+    found = [(task, tasks.baselines(task)) for task in map(tasks.find, tasks.folders())]
+    if form is Facts.json:
+        export.write_json({"tasks": [export.task_document(*one) for one in found]})
+    else:
+        render.task_table([(task, list(names)) for task, names in found])
 
 
 @app.command()
-def info(task: TaskName) -> None:
+def info(task: TaskName, form: AsJson = Facts.table) -> None:
     """Show a task's brief and its baselines.
 
     Example: kit info mnist
     """
-    from kit import render, tasks
+    from kit import export, render, tasks
 
     found = tasks.find(task)
-    render.task_info(found, tasks.baselines(found))
+    if form is Facts.json:
+        export.write_json(export.task_document(found, tasks.baselines(found)))
+    else:
+        render.task_info(found, tasks.baselines(found))
 
 
 @app.command()
 def data(
     task: TaskName,
     source: Annotated[
-        str | None, typer.Option(help="Which data set, for a task that has several; it stays chosen.")
+        str | None,
+        typer.Option(
+            help="Which data set, for a task that has several; it stays chosen.", autocompletion=complete.sources
+        ),
     ] = None,
+    form: AsJson = Facts.table,
 ) -> None:
     """Download and prepare a task's data, and show what it is.
 
     Example: kit data mnist
     """
-    from kit import api, prepare, render, tasks
+    from kit import api, export, prepare, render, tasks
 
-    loaded = api.load(task, source)
-    render.data_summary(loaded, prepare.fingerprint(tasks.find(task)))
+    loaded, fingerprint = api.load(task, source), prepare.fingerprint(tasks.find(task))
+    if form is Facts.json:
+        export.write_json(export.data_document(task, loaded, fingerprint))
+    else:
+        render.data_summary(loaded, fingerprint)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from kit.cli.arguments import OptionalTask, TaskName, app, complete_baselines
+from kit.cli import complete
+from kit.cli.arguments import AsJson, Facts, OptionalTask, TaskName, app, argument
 
 Spread = {"rich_help_panel": "Many runs"}
 
@@ -16,7 +17,7 @@ def baseline(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A baseline; the task's default without it.", autocompletion=complete_baselines, metavar="NAME"
+            help="A baseline; the task's default without it.", autocompletion=complete.baselines, metavar="NAME"
         ),
     ] = None,
     seed: Annotated[
@@ -29,7 +30,10 @@ def baseline(
     learning_rate: Annotated[float | None, typer.Option(min=0.0, help="Of a network, instead of its own.")] = None,
     compile_: Annotated[bool, typer.Option("--compile", help="Have torch compile the network first.")] = False,
     weights_from: Annotated[
-        str | None, typer.Option("--from", metavar="RUN", help="Start from the weights of another run.")
+        str | None,
+        typer.Option(
+            "--from", metavar="RUN", help="Start from the weights of another run.", autocompletion=complete.runs
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the latest run that did not end.")] = False,
     all_: Annotated[
@@ -63,42 +67,55 @@ def baseline(
         found = [tasks.find(one) for one in dict.fromkeys(job.task for job in jobs)]
     else:
         found = [tasks.find(task)]
-        entry = run.baseline(task, name, seed=seed, resume=resume, **settings)
+        entry = run.baseline(found[0].name, name, seed=seed, resume=resume, **settings)
         if entry:  # else this is not the first of several processes
             render.baseline_done(entry)
+            with render.optional(f"Entry {entry['id']} is on the board"):
+                render.standing(entry["name"], ranking.standing(found[0], entry))
+                render.leaderboard(ranking.read(found[0]), mine=entry["name"])
+        return
     for one in found:
-        render.leaderboard(ranking.read(one), "table")
+        with render.optional("The runs are done"):
+            render.leaderboard(ranking.read(one))
 
 
 @app.command()
 def predict(
     task: TaskName,
-    run: Annotated[str, typer.Argument(help="A run's id, or a baseline's name for its latest run.", metavar="RUN")],
-    out: Annotated[Path, typer.Option(help="The file to write.", metavar="FILE")] = Path("predictions.npy"),
+    run: Annotated[str, argument("A run's id, or a baseline's name for its latest run.", "RUN", complete.runs)],
+    out: Annotated[
+        Path, typer.Option(help="The file to write: .npy, .npz, .csv, .csv.gz or .parquet.", metavar="FILE")
+    ] = Path("predictions.npy"),
     device: Annotated[str, typer.Option(help="cuda, mps or cpu; auto takes the fastest there is.")] = "auto",
 ) -> None:
     """Predict the test rows with the weights of a run; nothing is trained or submitted.
 
     Example: kit predict mnist cnn --out preds.npy
     """
-    from kit import render
+    from kit import prepare, render, tasks, writers
     from kit import run as running
 
-    array, folder = running.predict(task, run, device)
-    running.save(out, array)
+    found = tasks.find(task)
+    writers.ready(out)
+    array, folder = running.predict(found.name, run, device)
+    writers.write(out, array, prepare.spec(found))
     render.say(f"{out}: what {folder.name} predicts, shape {array.shape}. Submit it: kit submit {task} {out}")
 
 
 @app.command("runs")
-def runs_command(task: OptionalTask = None) -> None:
+def runs_command(task: OptionalTask = None, form: AsJson = Facts.table) -> None:
     """List the runs of a task, or of all, with what they measured.
 
     Example: kit runs mnist
     """
-    from kit import render, runs, tasks
+    from kit import export, render, runs, tasks
 
     found = runs.every(tasks.find(task).name if task else None)
-    render.run_table([(record, *runs.progress(folder)) for folder, record in found])
+    known = [(record, *runs.progress(folder)) for folder, record in found]
+    if form is Facts.json:
+        export.write_json({"runs": [export.run_document(*one) for one in known]})
+    else:
+        render.run_table(known)
 
 
 @app.command()
