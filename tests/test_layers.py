@@ -15,7 +15,8 @@ HEAVY |= {"matplotlib", "ray"}
 
 # lower layers first; a module may import at its top from those before its own line
 LAYERS = [
-    {"errors", "workspace"},
+    {"errors"},
+    {"workspace"},
     {"task"},
     {"arrow"},
     {"metrics", "statistics", "readers", "matching"},
@@ -23,6 +24,7 @@ LAYERS = [
     {"predictions"},
     {"scoring", "tasks", "render"},
     {"prepare", "store", "board", "progress"},
+    {"download"},
     {"ranking", "verify", "api", "sources", "runs", "training"},
     {"run", "page"},
     {"cluster"},
