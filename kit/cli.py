@@ -1,11 +1,11 @@
 """The `kit` command. Each command is a few lines over the library, which it imports when it runs."""
 
-import errno
 import os
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -296,24 +296,49 @@ def verify(task: OptionalTask = None) -> None:
 
 
 def main() -> None:
-    """The entry point: a KitError is the user's to mend and costs no traceback; everything else keeps its own."""
+    """The entry point: what a user can mend costs no traceback; everything else keeps its own."""
     try:
-        app()
+        _run()
     except KitError as error:
-        from kit import render
-
-        render.complain(error)
-        sys.exit(error.exit_code)
+        _end(error)
     except BrokenPipeError:  # `kit leaderboard | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
         sys.exit(0)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        from kit import workspace
+
+        if (explained := workspace.explained(error)) is None:
             raise
+        _forget_stdout()  # it may be what could not be written
+        _end(explained)
+
+
+def _run() -> None:
+    from kit import workspace
+
+    if folder := workspace.missing():
         from kit import render
 
-        render.complain(KitError(f"The disk is full, so {error.filename or 'a file'} could not be written. Make room."))
-        sys.exit(1)
+        render.note(
+            f"The workspace {folder} (KIT_WORKSPACE) does not exist yet; it is made when there is something to keep."
+        )
+    try:
+        app()
+    finally:
+        print(end="", flush=True)  # while an error can still be told
+
+
+def _end(error: KitError) -> NoReturn:
+    from kit import render
+
+    render.complain(error)
+    sys.exit(error.exit_code)
+
+
+def _forget_stdout() -> None:
+    """Python would flush it once more at the end, and complain."""
+    with suppress(OSError, AttributeError, ValueError):  # it may be closed, or no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
