@@ -95,7 +95,7 @@ def os_error_words(error: OSError, places: dict[str, str] | None = None) -> str 
     what, advice = _WORDS[number]
     verb = "written" if is_of_the_disk(error) and number not in (errno.EIO, getattr(errno, "ESTALE", None)) else "used"
     other = f"Mend that, or set {variable} to another folder." if variable else "Mend that, or take another path."
-    return f"{shown(path, 1000) if path else 'A file'} cannot be {verb}: {what}. {advice or other}"
+    return f"{shown(path, 1000) if path else 'A file, or what the command shows,'} cannot be {verb}: {what}. {advice or other}"
 
 
 def did_you_mean(word: str, choices: Sequence[str]) -> str:

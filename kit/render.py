@@ -7,6 +7,8 @@ import io
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -16,6 +18,7 @@ from rich.text import Text
 from kit.errors import Stopped
 
 if TYPE_CHECKING:
+    from kit.disk import Item, Usage
     from kit.ranking import Leaderboard
     from kit.runs import Record
     from kit.statistics import Comparison
@@ -257,3 +260,50 @@ def _span(ranks: tuple[int, int] | None, more: bool) -> str:
         return "?"
     low, high = ranks
     return f"{low}{'+' if more else ''}" if low == high else f"{low}-{high}{'+' if more else ''}"
+
+
+def disk_table(rows: Sequence[Usage], places: dict[str, str]) -> None:
+    """What is on disk, and what is free. places: the folders it is in, by name."""
+    from rich.filesize import decimal
+
+    table = Table("size", "files", "what", "task", box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(decimal(row.bytes), f"{row.files:,}", row.place, Text(row.task))
+    table.add_row(decimal(sum(row.bytes for row in rows)), f"{sum(row.files for row in rows):,}", "all together", "")
+    for column in table.columns[:2]:
+        column.justify = "right"
+    _out().print(table)
+    for name, place in places.items():
+        _out().print(Text(f"{name:<10} {place}"), soft_wrap=True)
+    if unread := sum(row.unread for row in rows):
+        note(f"{unread:,} folders may not be looked into; what is in them is not counted.")
+
+
+def disk_json(rows: Sequence[Usage]) -> None:
+    """The same for programs: a list of objects with place, task, path, files, bytes and unread."""
+    sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+
+
+def clean_table(items: Sequence[Item], more: bool) -> None:
+    """What would be deleted. more: not everything that could be was asked for."""
+    from rich.filesize import decimal
+
+    hint = " More can go with --runs and --cache." if more else ""
+    if not items:
+        say(f"There is nothing to clean.{hint}")
+        return
+    table = Table("size", "last written", "what", "where", box=None, header_style="bold", pad_edge=False)
+    for item in items:
+        day = datetime.fromtimestamp(item.used).strftime("%Y-%m-%d") if item.used else ""
+        others = f" and {len(item.paths) - 1} more" if len(item.paths) > 1 else ""
+        table.add_row(decimal(item.bytes), day, item.kind, Text(f"{item.paths[0]}{others}", overflow="fold"))
+    table.columns[0].justify = "right"
+    _out().print(table)
+    say(f"{decimal(sum(item.bytes for item in items))} in {len(items):,} items.{hint}")
+
+
+def cleaned(items: Sequence[Item]) -> None:
+    """What was deleted."""
+    from rich.filesize import decimal
+
+    say(f"Deleted {len(items):,} items, {decimal(sum(item.bytes for item in items))}.")

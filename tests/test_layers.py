@@ -26,7 +26,7 @@ LAYERS = [
     {"prepare", "store", "board", "progress"},
     {"download"},
     {"ranking", "verify", "api", "sources", "runs", "training"},
-    {"run", "page"},
+    {"run", "page", "disk"},
     {"cluster"},
     {"grid"},
     {"cli"},
