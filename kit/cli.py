@@ -25,6 +25,11 @@ class Form(StrEnum):
     md = "md"
 
 
+class Listing(StrEnum):
+    table = "table"
+    json = "json"
+
+
 def _tasks(incomplete: str) -> list[str]:
     from kit import tasks
 
@@ -293,6 +298,51 @@ def verify(task: OptionalTask = None) -> None:
         plural = "fault" if len(faults) == 1 else "faults"
         raise KitError(f"The board is not what was submitted; {len(faults)} {plural}:\n{listed}")
     render.say(f"{checked:,} entries verified: the chain, their files and their scores agree.")
+
+
+@app.command("disk")
+def disk_command(
+    task: OptionalTask = None,
+    form: Annotated[Listing, typer.Option("--format", help="json is for programs to read.")] = Listing.table,
+) -> None:
+    """Show what the cache, runs, submissions and leaderboard take on disk.
+
+    Example: kit disk
+    """
+    from kit import disk, render, workspace
+
+    rows = disk.usage(task)
+    if form is Listing.json:
+        render.disk_json(rows)
+    else:
+        render.disk_table(rows, {"workspace": str(workspace.root()), "cache": str(workspace.cache())})
+
+
+@app.command()
+def clean(
+    task: OptionalTask = None,
+    runs: Annotated[bool, typer.Option("--runs", help="Also runs without an entry, and checkpoints.")] = False,
+    cache: Annotated[bool, typer.Option("--cache", help="Also downloads and prepared data.")] = False,
+    older: Annotated[str, typer.Option(metavar="AGE", help="Only what is older: 12h, 30d, 8w.")] = "0h",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete leftovers, and what you ask for; shows it first. What the board names stays.
+
+    Example: kit clean --runs --older 30d
+    """
+    from kit import disk, render
+
+    items = disk.cleanable(task, runs, cache, disk.seconds(older))
+    render.clean_table(items, more=not (runs and cache))
+    if not items:
+        return
+    if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        render.say("Nothing was deleted. Run it with --yes to delete these.")
+    elif yes or typer.confirm("Delete all of these?"):
+        problems = {number: problem for number, item in enumerate(items) if (problem := disk.remove(item))}
+        render.cleaned([item for number, item in enumerate(items) if number not in problems])
+        if problems:
+            raise KitError("\n".join(problems.values()))
 
 
 def main() -> None:
