@@ -34,7 +34,9 @@ class Unwritable(KitError):
         self.unread = isinstance(error, BrokenPipeError)  # as with `kit leaderboard | head -1`
         self.exit_code = 0 if self.unread else 1
         reason = getattr(error, "strerror", None) or str(error)
-        super().__init__("Nobody reads standard output." if self.unread else f"Standard output takes nothing: {reason}.")
+        super().__init__(
+            "Nobody reads standard output." if self.unread else f"Standard output takes nothing: {reason}."
+        )
 
 
 def hush() -> None:

@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from kit import render, tasks
+from kit import render, tasks, workspace
 from kit import run as running
 from kit.board import Entry
 from kit.errors import KitError, Stopped
@@ -69,5 +69,7 @@ def _here(grid: Sequence[Settings]) -> Iterator[Result]:
         except KitError as error:
             yield job, error
         except Exception as error:
-            traceback.print_exc()
-            yield job, error
+            explained = workspace.explained(error) if isinstance(error, OSError) else None
+            if explained is None:
+                traceback.print_exc()
+            yield job, explained or error

@@ -5,6 +5,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -87,7 +88,9 @@ def _run(folder: Path, record: Record, start: Start) -> Entry:
         again = f"kit baseline {record.settings.task} {record.settings.baseline} --resume"
         raise Stopped(f"{stop or 'Stopped.'}\nGo on: {again}") from stop
     except Exception as error:
-        ended("failed", error=str(error) if isinstance(error, KitError) else repr(error))
+        told = workspace.explained(error) if isinstance(error, OSError) else error
+        with suppress(OSError):  # on a full disk; the first error is the one to tell
+            ended("failed", error=str(told) if isinstance(told, KitError) else repr(error))
         raise
     ended("finished", metric=entry["metric"], score=entry["score"])
     return entry

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import secrets
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -139,25 +140,15 @@ def _last_written(folder: Path) -> float:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """One process at a time works on a run."""
-    from filelock import FileLock, Timeout
-
     try:
-        with FileLock(folder / ".lock", timeout=1):  # who only looks whether it is in use has it for a moment
+        with workspace.locked(folder / ".lock", timeout=1):  # who only looks whether it is in use has it for a moment
             yield
-    except Timeout as error:
+    except workspace.Busy as error:
         raise KitError(f"Another process is working on {folder.name}. Wait for it, or start a new run.") from error
 
 
 def in_use(folder: Path) -> bool:
-    from filelock import FileLock, Timeout
-
-    if not (folder / ".lock").exists() or not os.access(folder, os.W_OK):
-        return False
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            return False
-    except Timeout:
-        return True
+    return workspace.is_locked(folder / ".lock")
 
 
 def histories(folder: Path) -> list[list[dict[str, Any]]]:
@@ -185,4 +176,6 @@ def watch(task: str | None, port: int) -> None:
     if not any(folder.rglob("events.out.tfevents.*")):
         raise KitError(f"There is nothing to watch in {folder} yet. Train a network first: kit baseline mnist cnn")
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--port", str(port)]
+    if os.name == "nt":  # there execv quotes no blanks, and the prompt would be back at once
+        sys.exit(subprocess.call(command))
     os.execv(sys.executable, command)

@@ -15,7 +15,8 @@ HEAVY |= {"matplotlib", "ray"}
 
 # lower layers first; a module may import at its top from those before its own line
 LAYERS = [
-    {"errors", "workspace"},
+    {"errors"},
+    {"workspace"},
     {"task", "console"},
     {"arrow"},
     {"metrics", "statistics", "readers", "matching"},
@@ -23,8 +24,9 @@ LAYERS = [
     {"predictions"},
     {"scoring", "tasks", "render", "export", "writers"},
     {"prepare", "store", "board", "progress"},
+    {"download"},
     {"ranking", "verify", "api", "sources", "runs", "training"},
-    {"run", "page"},
+    {"run", "page", "disk"},
     {"cluster"},
     {"grid"},
     {"cli"},

@@ -3,39 +3,66 @@
 import errno
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
+from typing import NoReturn
 
 from kit.cli.arguments import app
 from kit.errors import KitError
 
-for _group in ("tasks", "training", "board"):  # in the order of `kit --help`
+for _group in ("tasks", "training", "board", "disk"):  # in the order of `kit --help`
     import_module(f"kit.cli.{_group}")
 
 
 def main() -> None:
-    """The entry point: a KitError is the user's to mend and costs no traceback; everything else keeps its own."""
+    """The entry point: what a user can mend costs no traceback; everything else keeps its own."""
     _open_streams()
     try:
-        app()
+        _run()
     except KitError as error:
-        _complain(error)
-        sys.exit(error.exit_code)
+        _end(error)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # such as `kit predict --help | head`
+        _forget_stdout()
+        sys.exit(0)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EBADF):
+        from kit import workspace
+
+        explained = workspace.explained(error)
+        if explained is None and error.errno == errno.EBADF:
+            explained = KitError("Standard output is closed, so nothing could be shown.")
+        if explained is None:
             raise
-        what = error.filename or "what the command shows"
-        why = "The disk is full" if error.errno == errno.ENOSPC else "Standard output is closed"
-        _complain(KitError(f"{why}, so {what} could not be written."))
-        sys.exit(1)
+        _forget_stdout()  # it may be what could not be written
+        _end(explained)
 
 
-def _complain(error: KitError) -> None:
+def _run() -> None:
+    from kit import workspace
+
+    if folder := workspace.missing():
+        from kit.console import note
+
+        note(f"The workspace {folder} (KIT_WORKSPACE) does not exist yet; it is made when there is something to keep.")
+    try:
+        app()
+    finally:
+        print(end="", flush=True)  # while an error can still be told
+
+
+def _end(error: KitError) -> NoReturn:
     from kit.console import complain
 
     if not getattr(error, "unread", False):
         complain(error)
+    sys.exit(error.exit_code)
+
+
+def _forget_stdout() -> None:
+    """Python would flush it once more at the end, and complain."""
+    with suppress(OSError, AttributeError, ValueError):  # it may be closed, or no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_streams() -> None:
