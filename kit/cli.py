@@ -78,6 +78,9 @@ def data(
     source: Annotated[
         str | None, typer.Option(help="Which data set, for a task that has several; it stays chosen.")
     ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Prepare it anew, and say whether the answers changed.")
+    ] = False,
 ) -> None:
     """Download and prepare a task's data, and show what it is.
 
@@ -85,8 +88,12 @@ def data(
     """
     from kit import api, prepare, render, tasks
 
+    found = tasks.find(task)
+    before = prepare.refresh(found, source) if refresh else None
     loaded = api.load(task, source)
-    render.data_summary(loaded, prepare.fingerprint(tasks.find(task)))
+    render.data_summary(loaded, prepare.fingerprint(found))
+    if refresh:
+        render.say(api.refreshed(found, before))
 
 
 Spread = {"rich_help_panel": "Many runs"}

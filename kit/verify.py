@@ -82,7 +82,7 @@ class _Judge:
         self.task, self.fingerprint = task, ""
         if (prepare.folder(task) / "facts.json").is_file():
             self.spec, kept = prepare.spec(task), prepare.answers(task)
-            self.answers = Answers(kept.truth, kept.groups, kept.public)
+            self.answers = Answers(kept.truth, kept.groups, kept.public, kept.ids)
             self.fingerprint = self.answers.fingerprint
             if self.fingerprint != prepare.fingerprint(task):
                 raise KitError(
