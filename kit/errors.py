@@ -23,6 +23,18 @@ class SourceError(KitError):
     """A file of a data set cannot be had, or is not the file it should be."""
 
 
+class TaskError(KitError):
+    """A task that its author must mend, with every fault found in it.
+
+    faults: one sentence each.
+    """
+
+    def __init__(self, name: str, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        lead = f"Task {name}: " if len(faults) == 1 else f"Task {name} has {len(faults)} faults:\n"
+        super().__init__(lead + _listed(faults))
+
+
 class PredictionError(KitError):
     """A submission that cannot be scored, with every fault found in it.
 
@@ -31,9 +43,12 @@ class PredictionError(KitError):
 
     def __init__(self, name: str, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        listed = faults[0] if len(faults) == 1 else "\n".join(f"  - {fault}" for fault in faults)
         lead = f"{name}: " if len(faults) == 1 else f"{name} has {len(faults)} faults:\n"
-        super().__init__(f"{lead}{listed}")
+        super().__init__(lead + _listed(faults))
+
+
+def _listed(faults: Sequence[str]) -> str:
+    return faults[0] if len(faults) == 1 else "\n".join(f"  - {fault}" for fault in faults)
 
 
 _MAKE_ROOM = "Make room; `kit disk` shows what takes it."

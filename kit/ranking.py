@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kit import prepare, statistics, store, tasks, workspace
-from kit.board import Board, Entry
+from kit.board import Board, Entry, Ranking
 from kit.errors import KitError, did_you_mean
 from kit.metrics import Metric, WholeMetric
 from kit.scoring import PARTS
@@ -44,11 +44,23 @@ class Leaderboard:
 def read(task: Task, part: str = "all", top: int | None = TOP, board: Board | None = None) -> Leaderboard:
     """The task's board on the answers prepared here, else on those of the newest entry; other ones apart."""
     board = board or Board()
-    known = board.boards(task.name)
-    first = (_answers_in_use(task) or (known[0][0] if known else ""), task.metrics[0].name)
-    main = _read_one(task, *first, part, top, board)
-    main.apart.extend(_read_one(task, *other, part, top, board) for other in known if other != first)
+    with board.at_once():
+        first, *others = _rankings(task, board)
+        main = _read_one(task, first, part, top, board)
+        main.apart.extend(_read_one(task, other, part, top, board) for other in others)
     return main
+
+
+def _rankings(task: Task, board: Board) -> list[Ranking]:
+    """The ranking by today's metric on the answers prepared here (else those of the newest entry), and all others.
+
+    The same answers may stand on the board under two fingerprints, that of today and that of older versions of the kit.
+    """
+    known = board.rankings(task.name)
+    same = _answers_in_use(task) or (known[0].answers if known else ("",))
+    first = Ranking(task.name, same, task.metrics[0].name, getattr(task.metrics[0], "version", 1))
+    merged = (each._replace(answers=same) if each.answers[0] in same else each for each in known)
+    return list(dict.fromkeys([first, *merged]))
 
 
 def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list[Leaderboard]:
@@ -128,33 +140,39 @@ def _find(board: Board, task: Task, word: str) -> Entry:
         return _opened(row)
     higher = task.metrics[0].higher_is_better
     named = [row for row in board.all(task.name, name=word) if row["metric"] == task.metrics[0].name]
-    used = _answers_in_use(task) or (named[-1]["answers"] if named else "")
-    mine = [row for row in named if row["answers"] == used and row["score"] is not None] or named
+    used = _answers_in_use(task) or (named[-1]["answers"] if named else "",)
+    mine = [row for row in named if row["answers"] in used and row["score"] is not None] or named
     if not mine:
         raise KitError(f"{word!r} is no name and no entry in {task.name}. {did_you_mean(word, board.names(task.name))}")
     return _opened(max(mine, key=lambda row: (row["score"] or 0) * (1 if higher else -1)))
 
 
-def _answers_in_use(task: Task) -> str | None:
-    """The fingerprint of the answers prepared here; None where none are, for reading a board prepares nothing."""
-    return prepare.fingerprint(task) if (prepare.folder(task) / "facts.json").is_file() else None
+def _answers_in_use(task: Task) -> tuple[str, ...] | None:
+    """The fingerprints of the answers prepared here; None where none are, for reading a board prepares nothing."""
+    if not (prepare.folder(task) / "facts.json").is_file():
+        return None
+    return tuple(dict.fromkeys(prepare.fingerprints(task)))
 
 
-def _read_one(task: Task, answers: str, metric: str, part: str, top: int | None, board: Board) -> Leaderboard:
-    found = board.best(task.name, answers, metric, part, top)
-    rows = [_opened(row) for row in found]
-    names = board.count_names(task.name, answers, metric)
+def _read_one(task: Task, ranking: Ranking, part: str, top: int | None, board: Board) -> Leaderboard:
+    rows = [_opened(row) for row in board.best(ranking, part, top)]
+    names = board.count_names(ranking)
     known = {each.name: each.higher_is_better for each in task.metrics}
-    higher = bool(rows[0]["higher_is_better"]) if rows else known.get(metric, True)
-    ranges = _ranges(rows, metric, part, higher)
+    higher = bool(rows[0]["higher_is_better"]) if rows else known.get(ranking.metric, True)
+    ranges = _ranges(rows, ranking.metric, part, higher)
     there = {}
     if part in OTHER:
-        there = {row["name"]: row["rank"] for row in board.best(task.name, answers, metric, OTHER[part])}
+        there = {_who(row): row["rank"] for row in board.best(ranking, OTHER[part])}
     for row, span in zip(rows, ranges, strict=True):
         row["range"] = span
-        row["moved"] = there[row["name"]] - row["rank"] if there else None
+        row["moved"] = there[_who(row)] - row["rank"] if there else None
     source = rows[0]["source"] if rows else ""
-    return Leaderboard(task.name, task.title, metric, higher, part, answers, source, rows, names)
+    return Leaderboard(task.name, task.title, ranking.metric, higher, part, ranking.answers[0], source, rows, names)
+
+
+def _who(row: Entry) -> tuple[str, bool]:
+    """A name, and whether it is a baseline's: a person of the same name is another."""
+    return row["name"], row["baseline"]
 
 
 def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> list[tuple[int, int] | None]:

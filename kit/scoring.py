@@ -87,7 +87,7 @@ def score(metrics: Sequence[Metric | WholeMetric], predictions: Array, answers: 
     metrics = [metric for metric in metrics if not (is_label and metric.needs_probabilities)]
     sums_of = [metric for metric in metrics if isinstance(metric, Metric)]
     parts = units(answers)
-    seed = int(answers.fingerprint[:8], 16)
+    seed = int(answers.fingerprint_v1[:8], 16)  # entries of older boards pair with new ones
     with ThreadPoolExecutor(1) as beside:  # the draws, kept for `resampled`, need no predictions
         beside.submit(statistics.counts, statistics.size(parts.group), statistics.RESAMPLES, seed)
         sums, columns = _add_up(sums_of, predictions, answers, spec, parts)

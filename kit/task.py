@@ -97,21 +97,47 @@ class Answers:
     truth: the shape of the predictions ((n_rows,) class indices for kind "class"); NaN where nothing was measured.
     groups: (n_rows,) whole numbers; rows that belong together are resampled together. None: every row stands alone.
     public: (n_rows,) bool; None takes about 30 %, fixed by a hash of each row's id (`public_rows`).
+    ids: (n_rows,) those of the Spec, which fills them in; where they are given, their order is checked.
     """
 
     truth: Array
     groups: Array | None = None
     public: Array | None = None
+    ids: Array | None = None
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of truth, public and groups: entries scored on different answers are never ranked together."""
+        """sha256 of truth, public, groups and ids: entries scored on different answers are never ranked together.
+
+        Text ids count as UTF-8 and whole numbers as 64 bits, so that it does not matter how they are held in memory.
+        """
+        digest = hashlib.sha256(b"answers 2\0")
+        for part in (self.truth, self.public, self.groups, _as_hashed(self.ids)):
+            array = np.zeros(0, np.int8) if part is None else np.asarray(part)
+            array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
+            digest.update(f"{array.dtype.str}{array.shape}\0".encode())
+            digest.update(array.data if array.size else b"")
+        return digest.hexdigest()
+
+    @cached_property
+    def fingerprint_v1(self) -> str:
+        """The fingerprint before ids were part of it, by which older entries know their answers; it seeds resamples."""
         digest = hashlib.sha256()
         for part in (self.truth, self.public, self.groups):
             array = np.ascontiguousarray(np.zeros(0, np.int8) if part is None else part)
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(array.data if array.size else b"")
         return digest.hexdigest()
+
+
+def _as_hashed(ids: Array | None) -> Array | None:
+    """Ids in the one form in which they are hashed."""
+    if ids is None or (ids.dtype == np.uint64 and len(ids) and ids.max() > np.iinfo(np.int64).max):
+        return ids
+    if ids.dtype.kind in "iu":
+        return ids.astype(np.int64)
+    text = np.char.encode(ids, "utf-8") if ids.dtype.kind == "U" else ids
+    return np.frombuffer(b"\0".join(text.tolist()), np.uint8)
 
 
 def public_rows(ids: Array, share: float = PUBLIC_SHARE) -> Array:

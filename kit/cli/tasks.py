@@ -47,6 +47,9 @@ def data(
             help="Which data set, for a task that has several; it stays chosen.", autocompletion=complete.sources
         ),
     ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Prepare it anew, and say whether the answers changed.")
+    ] = False,
     form: AsJson = Facts.table,
 ) -> None:
     """Download and prepare a task's data, and show what it is.
@@ -55,8 +58,12 @@ def data(
     """
     from kit import api, export, prepare, render, tasks
 
-    loaded, fingerprint = api.load(task, source), prepare.fingerprint(tasks.find(task))
+    found = tasks.find(task)
+    before = prepare.refresh(found, source) if refresh else None
+    loaded, fingerprint = api.load(task, source), prepare.fingerprint(found)
     if form is Facts.json:
         export.write_json(export.data_document(task, loaded, fingerprint))
     else:
         render.data_summary(loaded, fingerprint)
+        if refresh:
+            render.say(api.refreshed(found, before))

@@ -53,6 +53,9 @@ def find(name: str) -> Task:
     module = importlib.import_module(f"{__name__}.{name}")
     if not isinstance(task := getattr(module, "task", None), Task):
         raise KitError(f"{known[name] / '__init__.py'} must hold `task = Task(...)`.")
+    from kit import checks
+
+    checks.raise_any(name, checks.task_faults(task))
     return replace(task, name=name, folder=known[name])
 
 
