@@ -19,7 +19,7 @@ LAYERS = [
     {"task"},
     {"arrow"},
     {"metrics", "statistics", "readers", "matching"},
-    {"tables"},
+    {"tables", "ranks"},
     {"predictions"},
     {"scoring", "tasks", "render"},
     {"prepare", "store", "board", "progress"},
