@@ -158,11 +158,6 @@ def fingerprints(task: Task) -> tuple[str, str]:
     return ready(task).fingerprints
 
 
-def fingerprints(task: Task) -> tuple[str, str]:
-    """(fingerprint, that of older versions of the kit) of the answers in use."""
-    return fingerprint(task), fingerprint(task)
-
-
 def source(task: Task) -> str:
     """Where the task's data came from, in words."""
     return ready(task).source

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kit import prepare, statistics, store, tasks, workspace
+from kit import prepare, ranks, statistics, store, tasks, workspace
 from kit.board import Board, Entry, Ranking
 from kit.errors import KitError, did_you_mean
 from kit.metrics import Metric, WholeMetric
+from kit.ranks import Bound, RankRanges
 from kit.scoring import PARTS
 from kit.statistics import Comparison
 from kit.task import Array, Task
@@ -24,8 +25,9 @@ class Leaderboard:
     """One task's board: entries made on the same answers and ranked by the same metric, best entry per name.
 
     rows: entries with scores and coverage as dicts, and four fields more: "rank"; "entries", how many the name has;
-        "range", the ranks it could hold (None where that is not known); "moved", ranks won against the other part.
+        "range", the ranks it could hold among all names; "moved", ranks won against the other part.
     names: how many there are, which may be more than the rows.
+    bound, why_none: how the ranges were found (`ranks.RankRanges`), and why there are none.
     apart: boards of entries made on other answers, or ranked by another metric; never ranked together with these.
     """
 
@@ -38,6 +40,8 @@ class Leaderboard:
     source: str
     rows: list[Entry]
     names: int
+    bound: Bound = "pairs"
+    why_none: str = ""
     apart: "list[Leaderboard]" = field(default_factory=list)
 
 
@@ -118,7 +122,8 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
         pair = [entry["scores"].get(metric.name, {}).get(part, [None])[0] for entry in (first, second)]
         drawn = [_replicates(entry, metric.name, part) for entry in (first, second)]
         if None not in pair and drawn[0] is not None and drawn[1] is not None:
-            found[metric.name] = statistics.compare(pair[0] - pair[1], drawn[0] - drawn[1])
+            n_groups = min(_n_groups(first, part), _n_groups(second, part))
+            found[metric.name] = statistics.compare(pair[0] - pair[1], drawn[0] - drawn[1], n_groups)
     if task.metrics[0].name not in found:
         raise KitError(f"{a} and {b} cannot be compared: the row sums of one are missing. `kit verify` says which.")
     return first, second, found
@@ -127,7 +132,7 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
 def verdict(a: str, b: str, metric: Metric | WholeMetric, found: Comparison) -> str:
     """What a comparison means, in words."""
     if np.isnan(found.p):
-        return f"{a} and {b} cannot be told apart by {metric.name}: there are too few groups of rows for a test."
+        return f"{a} and {b} cannot be compared by {metric.name}: too few groups of rows, or no score on the resamples."
     if not found.told_apart:
         return f"{a} and {b} cannot be told apart by {metric.name} (p = {found.p:.3f})."
     winner = a if (found.difference > 0) == metric.higher_is_better else b
@@ -155,19 +160,20 @@ def _answers_in_use(task: Task) -> tuple[str, ...] | None:
 
 
 def _read_one(task: Task, ranking: Ranking, part: str, top: int | None, board: Board) -> Leaderboard:
-    rows = [_opened(row) for row in board.best(ranking, part, top)]
-    names = board.count_names(ranking)
+    rows = [_opened(row) for row in board.best(ranking, part)]
     known = {each.name: each.higher_is_better for each in task.metrics}
     higher = bool(rows[0]["higher_is_better"]) if rows else known.get(ranking.metric, True)
     ranges = _ranges(rows, ranking.metric, part, higher)
     there = {}
     if part in OTHER:
         there = {_who(row): row["rank"] for row in board.best(ranking, OTHER[part])}
-    for row, span in zip(rows, ranges, strict=True):
-        row["range"] = span
+    names, rows = len(rows), rows[:top]
+    for row, span in zip(rows, ranges.ranks.tolist(), strict=False):
+        row["range"] = tuple(span)
         row["moved"] = there[_who(row)] - row["rank"] if there else None
     source = rows[0]["source"] if rows else ""
-    return Leaderboard(task.name, task.title, ranking.metric, higher, part, ranking.answers[0], source, rows, names)
+    about = (task.name, task.title, ranking.metric, higher, part, ranking.answers[0], source)
+    return Leaderboard(*about, rows, names, ranges.bound, ranges.why)
 
 
 def _who(row: Entry) -> tuple[str, bool]:
@@ -175,23 +181,25 @@ def _who(row: Entry) -> tuple[str, bool]:
     return row["name"], row["baseline"]
 
 
-def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> list[tuple[int, int] | None]:
-    """(best, worst) rank that each row could hold: those of all rows it cannot be told apart from, by paired tests."""
+def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> RankRanges:
+    """The ranks that each of the board's names could hold."""
+    columns = {"all": "score", "public": "score_public", "private": "score_private"}
+    values = np.array([row[columns[part]] for row in rows], np.float64)
     drawn = [_replicates(row, metric, part) for row in rows]
-    known = [place for place, values in enumerate(drawn) if values is not None]
-    if not known:
-        return [None] * len(rows)
-    table = np.stack([values for values in drawn if values is not None]) * (1 if higher else -1)
-    ranges: list[tuple[int, int] | None] = [None] * len(rows)
-    for place, mine in zip(known, table, strict=True):
-        apart, ahead = statistics.told_apart(table - mine)
-        unknown = len(rows) - len(known)
-        ranges[place] = (1 + int((apart & ahead).sum()), len(rows) - unknown - int((apart & ~ahead).sum()))
-    return ranges
+    n_groups = next((_n_groups(row, part) for row, found in zip(rows, drawn, strict=True) if found is not None), 0)
+    return ranks.rank_ranges(values, drawn, n_groups, higher)
+
+
+def _n_groups(row: Entry, part: str) -> int:
+    return store.read_n_groups(_sums_path(row)).get(part, 0)
+
+
+def _sums_path(row: Entry) -> Path:
+    return store.sums_path(workspace.root() / Path(row["file"]))
 
 
 def _replicates(row: Entry, metric: str, part: str) -> Array | None:
-    values = store.read_replicates(store.sums_path(workspace.root() / Path(row["file"])), metric)
+    values = store.read_replicates(_sums_path(row), metric)
     return None if values is None or np.isnan(values[PARTS.index(part)]).all() else values[PARTS.index(part)]
 
 

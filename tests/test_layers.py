@@ -20,7 +20,7 @@ LAYERS = [
     {"task", "console"},
     {"arrow"},
     {"metrics", "statistics", "readers", "matching"},
-    {"tables"},
+    {"tables", "ranks"},
     {"predictions"},
     {"scoring", "tasks", "render", "export", "writers"},
     {"prepare", "store", "board", "progress"},
