@@ -35,7 +35,10 @@ def _baselines(context: typer.Context, incomplete: str) -> list[str]:
     from kit import tasks
 
     task = context.params.get("task")
-    names = tasks.baselines(tasks.find(task)) if task in tasks.folders() else []
+    try:
+        names = tasks.baselines(tasks.find(task)) if task else {}
+    except KitError:
+        return []
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -56,8 +59,8 @@ def tasks_command() -> None:
     """
     from kit import render, tasks
 
-    found = [tasks.find(name) for name in tasks.folders()]
-    render.task_table([(task, list(tasks.baselines(task))) for task in found])
+    render.task_table([(task, list(tasks.baselines(task))) for task in tasks.every()])
+    tasks.raise_problems()
 
 
 @app.command()
@@ -148,6 +151,8 @@ def baseline(
             render.baseline_done(entry)
     for one in found:
         render.leaderboard(ranking.read(one), "table")
+    if task is None:
+        tasks.raise_problems()
 
 
 @app.command()
@@ -255,8 +260,10 @@ def leaderboard(
 
         page.write(html, boards)
         render.say(f"Wrote {html}")
-        return
-    render.leaderboards(boards, form.value)
+    else:
+        render.leaderboards(boards, form.value)
+    if task is None:
+        tasks.raise_problems()
 
 
 @app.command()
@@ -284,7 +291,7 @@ def verify(task: OptionalTask = None) -> None:
 
     Example: kit verify mnist
     """
-    from kit import render
+    from kit import render, tasks
     from kit.verify import verify
 
     checked, faults = verify(task)
@@ -293,6 +300,7 @@ def verify(task: OptionalTask = None) -> None:
         plural = "fault" if len(faults) == 1 else "faults"
         raise KitError(f"The board is not what was submitted; {len(faults)} {plural}:\n{listed}")
     render.say(f"{checked:,} entries verified: the chain, their files and their scores agree.")
+    tasks.raise_problems(task)
 
 
 def main() -> None:
