@@ -35,7 +35,7 @@ def jobs(
         raise KitError("Which task? Name one (`kit tasks` lists them), or give --all for every baseline of all tasks.")
     if resume:
         raise KitError("--resume goes on with one run: name its baseline, and leave --all, --seeds and --on out.")
-    found = [tasks.find(one) for one in ([task] if task else tasks.folders())]
+    found = [tasks.find(task)] if task else tasks.every()
     names = [(one.name, list(tasks.baselines(one)) if every else [name]) for one in found]
     return [running.settings(one, each, seed, **options) for seed in seeds for one, of in names for each in of]
 

@@ -70,8 +70,9 @@ def _rankings(task: Task, board: Board) -> list[Ranking]:
 def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list[Leaderboard]:
     """The board of one task, or of every task that has entries."""
     board = Board()
-    names = [task] if task else [name for name in board.tasks() if name in tasks.folders()]
-    return [read(tasks.find(name), part, top, board) for name in names]
+    played = set(board.tasks())
+    found = [tasks.find(task)] if task else [one for one in tasks.every() if one.name in played]
+    return [read(one, part, top, board) for one in found]
 
 
 def history(task: Task, name: str) -> list[Entry]:

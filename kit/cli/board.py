@@ -103,6 +103,8 @@ def leaderboard(
         render.leaderboards(boards)
     else:
         export.leaderboards(boards, form.value)
+    if task is None:
+        tasks.raise_problems()
 
 
 @app.command()
@@ -135,7 +137,7 @@ def verify(task: OptionalTask = None, form: AsJson = Facts.table) -> None:
 
     Example: kit verify mnist
     """
-    from kit import export, render
+    from kit import export, render, tasks
     from kit.verify import verify
 
     checked, faults = verify(task)
@@ -147,3 +149,4 @@ def verify(task: OptionalTask = None, form: AsJson = Facts.table) -> None:
         raise KitError(f"The board is not what was submitted; {len(faults)} {plural}:\n{listed}")
     if form is Facts.table:
         render.say(f"{checked:,} entries verified: the chain, their files and their scores agree.")
+    tasks.raise_problems(task)

@@ -16,11 +16,12 @@ def tasks_command(form: AsJson = Facts.table) -> None:
     """
     from kit import export, render, tasks
 
-    found = [(task, tasks.baselines(task)) for task in map(tasks.find, tasks.folders())]
+    found = [(task, tasks.baselines(task)) for task in tasks.every()]
     if form is Facts.json:
         export.write_json({"tasks": [export.task_document(*one) for one in found]})
     else:
         render.task_table([(task, list(names)) for task, names in found])
+    tasks.raise_problems()
 
 
 @app.command()

@@ -77,6 +77,8 @@ def baseline(
     for one in found:
         with render.optional("The runs are done"):
             render.leaderboard(ranking.read(one))
+    if task is None:
+        tasks.raise_problems()
 
 
 @app.command()
