@@ -97,7 +97,11 @@ def baseline(
     task: OptionalTask = None,
     name: Annotated[
         str | None,
-        typer.Argument(help="A baseline; the task's default without it.", autocompletion=_baselines, metavar="NAME"),
+        typer.Argument(
+            help="A baseline; the task's default without it. With --resume, also a run's id.",
+            autocompletion=_baselines,
+            metavar="NAME",
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**32 - 1, help="Same seed, same machine, same score. 0 without it.")
@@ -112,6 +116,9 @@ def baseline(
         str | None, typer.Option("--from", metavar="RUN", help="Start from the weights of another run.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the latest run that did not end.")] = False,
+    no_submit: Annotated[
+        bool, typer.Option("--no-submit", help="Write the predictions; nothing goes on the board.")
+    ] = False,
     all_: Annotated[
         bool, typer.Option("--all", help="Every baseline of the task, or of every task.", **Spread)
     ] = False,
@@ -136,6 +143,7 @@ def baseline(
         "learning_rate": learning_rate,
         "compile": compile_,
         "weights_from": weights_from,
+        "submit": not no_submit,
     }
     if all_ or seeds or on or task is None:
         jobs = grid.jobs(task, name, all_, grid.numbers(seeds, seed), resume, settings)
@@ -144,9 +152,9 @@ def baseline(
     else:
         found = [tasks.find(task)]
         entry = run.baseline(task, name, seed=seed, resume=resume, **settings)
-        if entry:  # else this is not the first of several processes
+        if entry:  # else nothing was submitted, or this is not the first of several processes
             render.baseline_done(entry)
-    for one in found:
+    for one in found if not no_submit else []:
         render.leaderboard(ranking.read(one), "table")
 
 
