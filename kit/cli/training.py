@@ -17,7 +17,9 @@ def baseline(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A baseline; the task's default without it.", autocompletion=complete.baselines, metavar="NAME"
+            help="A baseline; the task's default without it. With --resume, also a run's id.",
+            autocompletion=complete.baselines,
+            metavar="NAME",
         ),
     ] = None,
     seed: Annotated[
@@ -36,6 +38,9 @@ def baseline(
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the latest run that did not end.")] = False,
+    no_submit: Annotated[
+        bool, typer.Option("--no-submit", help="Write the predictions; nothing goes on the board.")
+    ] = False,
     all_: Annotated[
         bool, typer.Option("--all", help="Every baseline of the task, or of every task.", **Spread)
     ] = False,
@@ -60,6 +65,7 @@ def baseline(
         "learning_rate": learning_rate,
         "compile": compile_,
         "weights_from": weights_from,
+        "submit": not no_submit,
     }
     if all_ or seeds or on or task is None:
         jobs = grid.jobs(task, name, all_, grid.numbers(seeds, seed), resume, settings)
@@ -68,13 +74,13 @@ def baseline(
     else:
         found = [tasks.find(task)]
         entry = run.baseline(found[0].name, name, seed=seed, resume=resume, **settings)
-        if entry:  # else this is not the first of several processes
+        if entry:  # else nothing was submitted, or this is not the first of several processes
             render.baseline_done(entry)
             with render.optional(f"Entry {entry['id']} is on the board"):
                 render.standing(entry["name"], ranking.standing(found[0], entry))
                 render.leaderboard(ranking.read(found[0]), mine=entry["name"])
         return
-    for one in found:
+    for one in found if not no_submit else []:
         with render.optional("The runs are done"):
             render.leaderboard(ranking.read(one))
     if task is None:
