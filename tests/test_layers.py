@@ -17,7 +17,7 @@ HEAVY |= {"matplotlib", "ray"}
 LAYERS = [
     {"errors", "workspace"},
     {"task"},
-    {"arrow"},
+    {"arrow", "sums", "midranks"},
     {"metrics", "statistics", "readers", "matching"},
     {"tables"},
     {"predictions"},
