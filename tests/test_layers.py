@@ -18,7 +18,7 @@ LAYERS = [
     {"errors"},
     {"workspace"},
     {"task", "console"},
-    {"arrow"},
+    {"arrow", "sums", "midranks"},
     {"metrics", "statistics", "dialects", "matching"},
     {"ids", "readers", "ranks"},
     {"csv_reader", "tables"},
