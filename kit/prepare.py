@@ -6,6 +6,8 @@ the answers differ.
 """
 
 import errno
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,15 @@ def kept(task: Task) -> Prepared | None:
     return open_(folder(task))
 
 
+def earlier(task: Task) -> Iterator[Prepared]:
+    """What is still kept of the task as it once was, or from another source; damaged folders are passed over."""
+    now = folder(task)
+    for place in sorted(now.parent.glob("prepared-*")):
+        with suppress(KitError):
+            if place != now and (found := open_(place)):
+                yield found
+
+
 def refresh(task: Task, source: str | None = None) -> str | None:
     """Prepare a task anew; the fingerprint of its answers before, None where none could be read."""
     try:
@@ -156,11 +167,6 @@ def fingerprint(task: Task) -> str:
 def fingerprints(task: Task) -> tuple[str, str]:
     """Of the answers: the one that new entries carry, and the one by which entries of older boards know them."""
     return ready(task).fingerprints
-
-
-def fingerprints(task: Task) -> tuple[str, str]:
-    """(fingerprint, that of older versions of the kit) of the answers in use."""
-    return fingerprint(task), fingerprint(task)
 
 
 def source(task: Task) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zipfile
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -10,8 +11,12 @@ from typing import BinaryIO
 import numpy as np
 
 from kit import predictions
+from kit.errors import KitError, first_line
 from kit.scoring import Scorecard
+from kit.statistics import RESAMPLES
 from kit.task import Array
+
+_REPLICATES = 10 * 3 * 8 * RESAMPLES  # bytes that the values of one metric may take
 
 
 def write_predictions(file: BinaryIO, array: Array) -> str:
@@ -28,24 +33,50 @@ def write_predictions(file: BinaryIO, array: Array) -> str:
     return digest.hexdigest()
 
 
-def write_sums(file: BinaryIO, card: Scorecard) -> None:
-    """Write what comparing needs, without the truth: sums by unit, and every metric's values on the resamples.
+def sums_arrays(card: Scorecard) -> dict[str, Array]:
+    """What comparing needs, without the truth: sums by unit, and every metric's values on the resamples.
 
     sums (n_units, k) with each sum's metric, each unit's group and part; one (3, n_resamples) array a metric.
     """
     widths = [of.stop - of.start for of in card.columns.values()]
     of_sums = {"metric": np.repeat(list(card.columns), widths), "group": card.units.group, "public": card.units.public}
     replicates = {f"replicates.{metric}": values for metric, values in card.replicates.items()}
-    np.savez_compressed(file, allow_pickle=False, sums=card.sums, **of_sums, **replicates)
+    return {"sums": card.sums, **of_sums, **replicates}
+
+
+def write_sums(file: BinaryIO, card: Scorecard) -> None:
+    """Write the arrays of `sums_arrays`."""
+    np.savez_compressed(file, allow_pickle=False, **sums_arrays(card))
+
+
+def read_arrays(path: Path, names: Sequence[str] | None = None, most: int = 1 << 30) -> dict[str, Array]:
+    """The arrays in a file of row sums, or those of these names. most: bytes that they may take in memory.
+
+    KitError, in words that follow "NAME.sums.npz ", where the file is missing or damaged in whatever way.
+    """
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise KitError("is missing" if not path.exists() else "is no file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            wanted = {name: inside[name] for name in (inside if names is None else names)}
+            if len(inside) < len(archive.infolist()) or sum(info.file_size for info in wanted.values()) > most:
+                raise ValueError("it holds more than it should")
+            content = {name: io.BytesIO(archive.read(info)) for name, info in wanted.items()}
+        return {name: np.lib.format.read_array(member, allow_pickle=False) for name, member in content.items()}
+    except PermissionError as error:
+        raise KitError("may not be read") from error
+    except Exception as error:  # a decoder may raise anything at all where a bit was flipped
+        raise KitError(f"is damaged ({first_line(error)})") from error
 
 
 def read_replicates(path: Path, metric: str) -> Array | None:
     """(3, n_resamples) values of a metric over all, public and private rows; None where the file does not have them."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            return np.asarray(kept[f"replicates.{metric}"])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        [found] = read_arrays(path, [f"replicates.{metric}"], _REPLICATES).values()
+    except KitError:
         return None
+    return found if found.dtype == np.float64 and found.ndim == 2 and len(found) == 3 else None
 
 
 def sums_path(file: Path) -> Path:
