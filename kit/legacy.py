@@ -21,13 +21,13 @@ _MANY_CELLS = 50_000  # beyond, a metric that is no sum had a fifth of the resam
 _AT_ONCE = 5_000_000  # cells handled at once
 
 Scores = dict[str, dict[str, list[float | None]]]
-_Rows, _Value = Callable[[Array, Array], Array], Callable[[Array], Array]
+Definition = tuple[Callable[[Array, Array], Array], Callable[[Array], Array]]
 
 
 def score(
     metrics: Sequence[Metric | WholeMetric], predictions: Array, answers: Answers, spec: Spec
-) -> tuple[Scores, dict[str, Array]]:
-    """Metric -> part -> [value, low, high], and the arrays that were kept beside the predictions."""
+) -> tuple[Scores, dict[str, float], dict[str, Array]]:
+    """Metric -> part -> [value, low, high]; part -> coverage; and the arrays that were kept beside the predictions."""
     is_label = spec.kind == "class" and predictions.ndim == 1
     metrics = [metric for metric in metrics if not (is_label and metric.needs_probabilities)]
     units, seed = scoring.units(answers), int(answers.fingerprint_v1[:8], 16)
@@ -46,11 +46,11 @@ def score(
         scores[metric.name] = {part: _triple(*pair) for part, *pair in zip(PARTS, values, found, strict=True)}
     widths = [of.stop - of.start for of in columns.values()]
     kept = {"metric": np.repeat(list(columns), widths), "group": units.group, "public": units.public}
-    return scores, {"sums": sums, **kept, **replicates}
+    return scores, _coverage(answers, spec), {"sums": sums, **kept, **replicates}
 
 
 def _triple(value: float, replicates: Array) -> list[float | None]:
-    found = statistics.percentile_interval(value, replicates)
+    found = getattr(statistics, "percentile_interval", statistics.interval)(value, replicates)
     return [None if np.isnan(x) else float(x) for x in (found.value, found.low, found.high)]
 
 
@@ -69,6 +69,14 @@ def _add_up(
         for number, column in enumerate(chain.from_iterable(part.T for part in added)):
             total[:, number] += np.bincount(units.of_row[rows], column, len(total))
     return total, columns
+
+
+def _coverage(answers: Answers, spec: Spec) -> dict[str, float]:
+    scored = ~np.isnan(np.asarray(answers.truth))
+    wanted = np.ones_like(scored) if spec.required is None else np.asarray(spec.required)
+    public = np.asarray(answers.public)
+    rows = {"all": np.ones_like(public), "public": public, "private": ~public}
+    return {part: float(scored[which].sum() / max(1, wanted[which].sum())) for part, which in rows.items()}
 
 
 def _resampled(sums: Array, units: Units, seed: int) -> Array:
@@ -91,9 +99,9 @@ def _whole(
     return metric.value_of(truth, predictions, inside).tolist(), found.T
 
 
-def _definition(metric: Metric) -> tuple[_Rows, _Value]:
+def _definition(metric: Metric) -> Definition:
     """What a row added, and how the totals became a score."""
-    changed: dict[Any, tuple[_Rows, _Value]] = {
+    changed: dict[Any, Definition] = {
         known.pearson.rows: (_moments, _correlation),
         known.r2.rows: (_r2_rows, _r2),
     }
