@@ -90,6 +90,7 @@ def submit(
         draft.flush()
         kept = np.load(draft.name, mmap_mode="r")  # scored is what is kept, whatever becomes of the user's file
         card = scoring.score(found.metrics, kept, prepare.answers(found), spec)
+        del kept  # Windows renames no file that is mapped
         store.write_sums(sums_draft, card)
     first, scores = found.metrics[0], card.json()
     mine = scores.get(first.name, {})
@@ -144,7 +145,7 @@ def login_name() -> str:
     """Who is logged in; some containers do not know."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError) as error:
+    except (KeyError, OSError, ImportError) as error:  # the last one on Windows
         raise KitError("Nobody is logged in here by name. Say who submits: --name ada") from error
 
 
@@ -169,6 +170,6 @@ def _commit() -> str | None:
     command = ["git", "-C", str(workspace.root()), "rev-parse", "HEAD"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
+    except OSError:  # no git, or none that may be run
         return None
     return done.stdout.strip() if done.returncode == 0 else None

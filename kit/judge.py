@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import legacy, predictions, scoring, store
+from kit import archive, legacy, predictions, scoring, store
 from kit.board import Entry
 from kit.errors import KitError, shown
 from kit.prepared import Prepared
@@ -105,7 +105,7 @@ class _Nowhere:
 def _array_faults(path: Path, right: dict[str, Array]) -> Iterator[str]:
     expected = sum(array.nbytes for array in right.values())
     try:
-        kept = store.read_arrays(path, most=2 * expected + (1 << 20))
+        kept = archive.read(path, most=2 * expected + (1 << 20))
     except KitError as error:
         yield f"{path.name} {error}"
         return

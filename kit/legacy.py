@@ -50,7 +50,7 @@ def score(
 
 
 def _triple(value: float, replicates: Array) -> list[float | None]:
-    found = getattr(statistics, "percentile_interval", statistics.interval)(value, replicates)
+    found = statistics.percentile_interval(value, replicates)
     return [None if np.isnan(x) else float(x) for x in (found.value, found.low, found.high)]
 
 

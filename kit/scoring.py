@@ -103,8 +103,13 @@ def score(metrics: Sequence[Metric | WholeMetric], predictions: Array, answers: 
         else:
             kept = canonical(np.asarray(predictions))
             values[metric.name], replicates[metric.name] = _whole(metric, kept, answers, parts, seed)
+    n_groups = [len(np.unique(parts.group[parts.part(name)])) for name in PARTS]
     scores = {
-        name: dict(zip(PARTS, map(statistics.interval, values[name], replicates[name]), strict=True)) for name in values
+        metric.name: {
+            part: statistics.interval(value, drawn, n, metric.scale)
+            for part, value, drawn, n in zip(PARTS, values[metric.name], replicates[metric.name], n_groups, strict=True)
+        }
+        for metric in metrics
     }
     return Scorecard(scores, coverage, replicates, sums, columns, parts)
 

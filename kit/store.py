@@ -2,16 +2,14 @@
 
 import hashlib
 import io
-import zipfile
-from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from kit import predictions
-from kit.errors import KitError, first_line
+from kit import archive, predictions
+from kit.errors import KitError
 from kit.scoring import Scorecard
 from kit.statistics import RESAMPLES
 from kit.task import Array
@@ -49,34 +47,25 @@ def write_sums(file: BinaryIO, card: Scorecard) -> None:
     np.savez_compressed(file, allow_pickle=False, **sums_arrays(card))
 
 
-def read_arrays(path: Path, names: Sequence[str] | None = None, most: int = 1 << 30) -> dict[str, Array]:
-    """The arrays in a file of row sums, or those of these names. most: bytes that they may take in memory.
-
-    KitError, in words that follow "NAME.sums.npz ", where the file is missing or damaged in whatever way.
-    """
-    if not path.is_file():  # opening a pipe would wait for ever
-        raise KitError("is missing" if not path.exists() else "is no file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            inside = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            wanted = {name: inside[name] for name in (inside if names is None else names)}
-            if len(inside) < len(archive.infolist()) or sum(info.file_size for info in wanted.values()) > most:
-                raise ValueError("it holds more than it should")
-            content = {name: io.BytesIO(archive.read(info)) for name, info in wanted.items()}
-        return {name: np.lib.format.read_array(member, allow_pickle=False) for name, member in content.items()}
-    except PermissionError as error:
-        raise KitError("may not be read") from error
-    except Exception as error:  # a decoder may raise anything at all where a bit was flipped
-        raise KitError(f"is damaged ({first_line(error)})") from error
-
-
 def read_replicates(path: Path, metric: str) -> Array | None:
     """(3, n_resamples) values of a metric over all, public and private rows; None where the file does not have them."""
     try:
-        [found] = read_arrays(path, [f"replicates.{metric}"], _REPLICATES).values()
+        [found] = archive.read(path, [f"replicates.{metric}"], _REPLICATES).values()
     except KitError:
         return None
     return found if found.dtype == np.float64 and found.ndim == 2 and len(found) == 3 else None
+
+
+def read_n_groups(path: Path) -> dict[str, int]:
+    """Part -> how many groups its replicates were drawn from; empty where the file does not have them."""
+    try:
+        group, public = archive.read(path, ["group", "public"], _REPLICATES).values()
+    except KitError:
+        return {}
+    if group.ndim != 1 or group.shape != public.shape or public.dtype != bool:
+        return {}
+    inside = {"all": np.ones(len(group), bool), "public": public, "private": ~public}
+    return {part: len(np.unique(group[of_part])) for part, of_part in inside.items()}
 
 
 def sums_path(file: Path) -> Path:

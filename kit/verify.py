@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from kit import chain, prepare, store, tasks, workspace
 from kit.board import Board, Entry
@@ -39,8 +40,21 @@ class Report:
         """How much was checked, and how."""
         parts = [f"{self.scored_again:,} scored again"] if self.scored_again or not self.by_files else []
         parts += [f"{n:,} by their files only ({why})" for why, n in self.by_files.most_common()]
-        parts += [f"{self.marks:,} withdrawals"] if self.marks else []
-        return f"{self.checked:,} entries verified: {', '.join(parts)}."
+        parts += [f"{self.marks:,} withdrawn"] if self.marks else []
+        return f"{self.checked:,} {'entry' if self.checked == 1 else 'entries'} verified: {', '.join(parts)}."
+
+    def complaint(self) -> str:
+        """All faults, and how much was checked."""
+        faults = "\n".join(f"  - {fault}" for fault in self.faults)
+        n = f"{len(self.faults)} {'fault' if len(self.faults) == 1 else 'faults'}"
+        looked_at = self.words().replace(" verified:", " looked at:")
+        return f"The board is not what was submitted; {n}:\n{faults}\n{looked_at}"
+
+    def document(self) -> dict[str, Any]:
+        """The same for `--format json`."""
+        counts = {"scored_again": self.scored_again, "by_files": dict(self.by_files), "withdrawn": self.marks}
+        lists = {"faults": self.faults, "warnings": self.warnings}
+        return {"entries": self.checked, "verified": not self.faults, **counts, **lists}
 
 
 def verify(task: str | None = None) -> tuple[int, list[str]]:
