@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from kit import seals
 from kit.board import GENESIS, Entry
@@ -10,11 +9,21 @@ from kit.errors import shown
 
 _UNSEALED = {"kind": "entry", "refers": None, "metric_version": 1, "name_hash": None, "note_hash": None, "salt": None}
 
+_TAKEN_OVER = {  # from the entry that a rescore or a withdrawal is about
+    "rescore": ("file_sha256", "name", "baseline", "seconds", "device", "seed"),
+    "withdrawal": ("name", "baseline", "metric", "metric_version", "higher_is_better", "answers", "source"),
+}
+_BLANK = {  # in a withdrawal
+    **{"scores": "{}", "coverage": "{}", "file": "", "file_sha256": "", "sums_sha256": ""},
+    **dict.fromkeys(("score", "score_public", "score_private", "seconds", "device", "seed")),
+}
+
 
 def faults(rows: list[Entry], last_number: int, last_hash: str) -> Iterator[str]:
     """What is wrong with the chain, whose last entry is remembered apart from it."""
     number, previous, version = 0, GENESIS, 1
     earlier: dict[str, Entry] = {}
+    marks: dict[str, str] = {}
     for row in rows:
         if row["number"] != number + 1:
             missing = f"{number + 1}" if row["number"] == number + 2 else f"{number + 1} to {row['number'] - 1}"
@@ -25,7 +34,7 @@ def faults(rows: list[Entry], last_number: int, last_hash: str) -> Iterator[str]
             yield f"{named(row)}: its fields are not those it was made with"
         elif row["seal"] < version:
             yield f"{named(row)}: is sealed as older entries are, and comes after newer ones"
-        elif fault := _fault(row, earlier):
+        elif fault := _fault(row, earlier, marks):
             yield f"{named(row)}: {fault}"
         earlier[row["id"]] = row
         number, previous = row["number"], row["hash"]
@@ -58,19 +67,28 @@ def time_of(row: Entry) -> datetime | None:
     return time if time.utcoffset() is not None and not time.utcoffset() else None
 
 
-def _fault(row: Entry, earlier: dict[str, Entry]) -> str:
-    """What a whole entry may not say."""
-    about: Any = earlier.get(row["refers"]) if row["refers"] is not None else None
+def _fault(row: Entry, earlier: dict[str, Entry], marks: dict[str, str]) -> str:
+    """What a whole entry may not say. marks: ids of withdrawn entries -> id of the mark."""
     if row["kind"] not in ("entry", "rescore", "withdrawal"):
         return f"it is a {shown(row['kind'])}, and there is no such kind"
     if time_of(row) is None:
-        return f"its time {shown(row['time'])} is no time"
+        return f"its time {shown(row['time'])} is no time in UTC"
     if row["kind"] == "entry":
-        return "" if row["refers"] is None else "it refers to another entry, which only marks do"
-    if about is None or about["task"] != row["task"]:
-        return f"it is a {row['kind']} of {shown(row['refers'])}, and there is no such entry of its task before it"
-    if about["kind"] == "withdrawal":
-        return f"it is a {row['kind']} of a withdrawal"
-    if row["kind"] == "rescore" and any(row[field] != about[field] for field in ("file_sha256", "name", "baseline")):
-        return f"it is a rescore of {about['id']}, and its predictions or its name are not the same"
+        return "" if row["refers"] is None else "it refers to another entry, which only a rescore and a withdrawal do"
+    about = earlier.get(row["refers"])
+    what = f"it is a {row['kind']} of {shown(row['refers'])}"
+    if about is None or about["task"] != row["task"] or about["kind"] == "withdrawal":
+        return f"{what}, and there is no such entry before it"
+    if row["refers"] in marks:
+        return f"{what}, which was withdrawn by {marks[row['refers']]} before"
+    if changed := [name for name in _TAKEN_OVER[row["kind"]] if row[name] != about[name] and not _forgotten(name, row)]:
+        return f"{what}, and its {changed[0]} is another"
+    if row["kind"] == "withdrawal":
+        if filled := [name for name, blank in _BLANK.items() if row[name] != blank]:
+            return f"{what}, and it holds a {filled[0]}"
+        marks[row["refers"]] = row["id"]
     return ""
+
+
+def _forgotten(column: str, row: Entry) -> bool:
+    return column == "name" and row["salt"] is None

@@ -5,6 +5,7 @@ is ranked, coverage, the answers, and the files. What cannot (who, when, with wh
 owner of the board made the whole of it anew) is held by receipts that others keep.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 
 from kit import chain, prepare, store, tasks, workspace
 from kit.board import Board, Entry
-from kit.errors import FIRST, KitError, counted, first_line
+from kit.errors import FIRST, KitError, counted, first_line, shown
 from kit.judge import Judge
 
 _SKEW = timedelta(minutes=10)  # by which two machines' clocks, or two submissions at once, may differ
@@ -96,13 +97,11 @@ class _Court:
         if not chain.sealed(row):
             self.report.by_files["its hash is broken"] += 1
             return
-        file = workspace.submissions(row["task"]) / f"{row['id']}.npy"
-        expected = f"submissions/{row['task']}/{row['id']}.npy"
-        if row["file"] != expected:
-            yield f"its file is {row['file']}; {expected} is expected"
-        if "/" in row["id"] or "/" in row["task"] or ".." in (row["id"], row["task"]):
-            yield "its id or its task is no name of a file"
+        if not _in_its_place(row):
+            yield f"its file is {shown(row['file'])}; submissions/{row['task']}/{row['id']}.npy is expected"
+            self.report.by_files["its files are not where they belong"] += 1
             return
+        file = workspace.root() / row["file"]
         whole = True
         for path, kept in ((file, row["file_sha256"]), (store.sums_path(file), row["sums_sha256"])):
             if fault := _file_fault(path, kept):
@@ -159,6 +158,13 @@ class _Court:
             except KitError:
                 continue  # nobody uses these any more
         return judges, why
+
+
+def _in_its_place(row: Entry) -> bool:
+    """Whether predictions lie where the entry's id says, or in the next free place, as after a run that was killed."""
+    names = [row["task"], row["id"]]
+    place = rf"submissions/{re.escape(row['task'])}/{re.escape(row['id'])}(-\d{{1,3}})?\.npy"
+    return not any("/" in name or name in ("", ".", "..") for name in names) and bool(re.fullmatch(place, row["file"]))
 
 
 def _file_fault(path: Path, kept: str) -> str:
