@@ -166,9 +166,11 @@ def _find(board: Board, task: Task, word: str) -> Entry:
 
 def _answers_in_use(task: Task) -> tuple[str, ...] | None:
     """The fingerprints of the answers prepared here; None where none are, for reading a board prepares nothing."""
-    if not (prepare.folder(task) / "facts.json").is_file():
+    try:
+        found = prepare.kept(task)
+    except KitError:  # damaged: `kit verify` says so
         return None
-    return tuple(dict.fromkeys(prepare.fingerprints(task)))
+    return tuple(dict.fromkeys(found.fingerprints)) if found else None
 
 
 def _read_one(task: Task, ranking: Ranking, part: str, top: int | None, board: Board) -> Leaderboard:
