@@ -34,7 +34,9 @@ class Unwritable(KitError):
         self.unread = isinstance(error, BrokenPipeError)  # as with `kit leaderboard | head -1`
         self.exit_code = 0 if self.unread else 1
         reason = getattr(error, "strerror", None) or str(error)
-        super().__init__("Nobody reads standard output." if self.unread else f"Standard output takes nothing: {reason}.")
+        super().__init__(
+            "Nobody reads standard output." if self.unread else f"Standard output takes nothing: {reason}."
+        )
 
 
 def hush() -> None:
@@ -97,9 +99,14 @@ def emit(text: str, machine: bool = False) -> None:
             out.write(text.encode(encoding, "backslashreplace").decode(encoding))
         out.flush()
     except (OSError, ValueError) as error:
-        with suppress(OSError, ValueError):  # what is left in the buffer must not fail again when Python ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        give_up()
         raise Unwritable(error) from error
+
+
+def give_up() -> None:
+    """stdout goes nowhere from now on: what is left in its buffer must not fail again when Python ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show(content: RenderableType, columns: int | None = None) -> None:

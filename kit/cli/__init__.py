@@ -25,6 +25,10 @@ def main() -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EBADF):
             raise
+        if not error.filename:
+            from kit.console import give_up
+
+            give_up()
         what = error.filename or "what the command shows"
         why = "The disk is full" if error.errno == errno.ENOSPC else "Standard output is closed"
         _complain(KitError(f"{why}, so {what} could not be written."))
