@@ -195,10 +195,10 @@ def fit(columns: Sequence[Column], sizes: Sequence[Sequence[int]], room: int | N
     least = [min(need, column.fold or need) for column, need in zip(columns, needed, strict=True)]
     spare = room - _total(staying, least)
     for number in staying:
-        if columns[number].whole:
-            least[number] = max(
-                size for size in (*sizes[number], least[number]) if size <= max(0, spare) + least[number]
-            )
+        if columns[number].whole and spare > 0:
+            before = least[number]
+            least[number] = max(size for size in (*sizes[number], before) if size <= before + spare)
+            spare -= least[number] - before
     while _total(kept, least) > room:
         gone = max(kept, key=lambda number: columns[number].drop)
         if not columns[gone].drop:
