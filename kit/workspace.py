@@ -39,6 +39,11 @@ def cache() -> Path:
     return folder
 
 
+def libraries() -> Path:
+    """What libraries keep between runs, such as matplotlib's list of fonts."""
+    return cache() / "libraries"
+
+
 def _chosen(variable: str, text: str) -> Path:
     try:
         return Path(text).expanduser().resolve()
