@@ -110,7 +110,7 @@ def seconds(text: str) -> float:
 def _remove_folder(folder: Path) -> None:
     """It is moved aside first, so that a folder that is half deleted is never taken for a whole one."""
     aside = folder.with_name(f".{folder.name}.deleted")
-    with suppress(FileNotFoundError):
+    if os.path.isdir(aside):  # a deletion that was cut short
         shutil.rmtree(aside)
     try:
         os.replace(folder, aside)
