@@ -82,46 +82,47 @@ def submit(
     name, note = _printable("name", name or login_name(), 1, _LONGEST_NAME), _printable("note", note, 0, _LONGEST_NOTE)
     spec = prepare.spec(found)
     array = predictions.read(source, spec)
+    answers, fingerprint, described = prepare.answers(found), prepare.fingerprint(found), prepare.source(found)
     stamp = datetime.now(UTC)
     entry_id = entry_id or f"{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
     file = workspace.submissions(found.name) / f"{entry_id}.npy"
-    with workspace.replacing(file) as draft, workspace.replacing(store.sums_path(file)) as sums_draft:
-        file_hash = store.write_predictions(draft, array)
-        draft.flush()
-        kept = np.load(draft.name, mmap_mode="r")  # scored is what is kept, whatever becomes of the user's file
-        card = scoring.score(found.metrics, kept, prepare.answers(found), spec)
-        del kept  # Windows renames no file that is mapped
-        store.write_sums(sums_draft, card)
-    first, scores = found.metrics[0], card.json()
-    mine = scores.get(first.name, {})
-    entry = {
-        "id": entry_id,
-        "task": found.name,
-        "answers": prepare.fingerprint(found),
-        "source": prepare.source(found),
-        "name": name,
-        "baseline": baseline,
-        "time": stamp.isoformat(timespec="seconds"),
-        "file": file.relative_to(workspace.root()).as_posix(),
-        "file_sha256": file_hash,
-        "sums_sha256": workspace.sha256(store.sums_path(file)),
-        "metric": first.name,
-        "higher_is_better": first.higher_is_better,
-        **{column: mine.get(part, [None])[0] for column, part in _SCORE_COLUMNS.items()},
-        "scores": _json(scores),
-        "coverage": _json(card.coverage),
-        "seconds": seconds,
-        "device": device,
-        "seed": seed,
-        "version": __version__,
-        "commit": _commit(),
-        "note": note,
-    }
     try:
+        with workspace.replacing(file) as draft, workspace.replacing(store.sums_path(file)) as sums_draft:
+            file_hash = store.write_predictions(draft, array)
+            draft.flush()
+            kept = np.load(draft.name, mmap_mode="r")  # scored is what is kept, whatever becomes of the user's file
+            card = scoring.score(found.metrics, kept, answers, spec)
+            del kept  # Windows renames no file that is mapped
+            store.write_sums(sums_draft, card)
+        first, scores = found.metrics[0], card.json()
+        mine = scores.get(first.name, {})
+        entry = {
+            "id": entry_id,
+            "task": found.name,
+            "answers": fingerprint,
+            "source": described,
+            "name": name,
+            "baseline": baseline,
+            "time": stamp.isoformat(timespec="seconds"),
+            "file": file.relative_to(workspace.root()).as_posix(),
+            "file_sha256": file_hash,
+            "sums_sha256": workspace.sha256(store.sums_path(file)),
+            "metric": first.name,
+            "higher_is_better": first.higher_is_better,
+            **{column: mine.get(part, [None])[0] for column, part in _SCORE_COLUMNS.items()},
+            "scores": _json(scores),
+            "coverage": _json(card.coverage),
+            "seconds": seconds,
+            "device": device,
+            "seed": seed,
+            "version": __version__,
+            "commit": _commit(),
+            "note": note,
+        }
         return Board().append(entry)
-    except KitError:  # the board cannot be reached: a file without an entry would be a riddle
-        file.unlink()
-        store.sums_path(file).unlink()
+    except (KitError, OSError):  # it cannot be recorded: a file without an entry would be a riddle
+        for left in (file, store.sums_path(file)):
+            left.unlink(missing_ok=True)
         raise
 
 

@@ -33,10 +33,18 @@ def cache() -> Path:
     """Downloads and prepared data: `$KIT_CACHE`, else the platform's cache folder."""
     if chosen := os.environ.get("KIT_CACHE"):
         return _chosen("KIT_CACHE", chosen)
-    folder = Path(platformdirs.user_cache_dir("competition-kit", appauthor=False))
-    if not folder.is_absolute():  # "~/.cache", where nobody knows whose home that is
+    try:
+        folder = Path(platformdirs.user_cache_dir("competition-kit", appauthor=False))
+    except RuntimeError:  # nobody knows whose home that is
+        folder = Path("~")  # as it is left in older versions of platformdirs
+    if not folder.is_absolute():
         raise KitError("You have no home folder here, so data has no place. Set KIT_CACHE to a folder.")
     return folder
+
+
+def libraries() -> Path:
+    """What libraries keep between runs, such as matplotlib's list of fonts."""
+    return cache() / "libraries"
 
 
 def _chosen(variable: str, text: str) -> Path:
@@ -101,9 +109,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         _rename(draft, path)
         _sync_folder(path.parent)
     except OSError as error:
-        if error.filename == str(draft) or (error.filename is None and is_of_the_disk(error)):
-            error.filename = str(path)  # the name that the user knows
-        raise
+        if error.filename != str(draft) and (error.filename is not None or not is_of_the_disk(error)):
+            raise
+        number = error.errno or errno.ENOSPC  # as numpy has it
+        raise OSError(number, os.strerror(number), str(path)) from error  # the name that the user knows
     finally:
         with suppress(OSError):
             draft.unlink()
