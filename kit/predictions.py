@@ -37,9 +37,9 @@ def read(source: Any, spec: Spec) -> Array:
         except OSError as error:
             raise PredictionError(name, [f"it cannot be read: {error.strerror or error}."]) from error
     else:
-        from kit import objects
+        from kit import objects, values
 
-        name = objects.NAME
+        name = values.NAME
         array, told, faults = objects.read(source, spec)
         array = _shaped(array, spec)
     faults += value_faults(array, spec, told)

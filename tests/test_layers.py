@@ -21,6 +21,8 @@ LAYERS = [
     {"metrics", "statistics", "dialects", "matching"},
     {"ids", "readers"},
     {"csv_reader", "tables"},
+    {"values"},
+    {"labelled"},
     {"objects"},
     {"predictions"},
     {"scoring", "tasks", "render"},
