@@ -113,6 +113,8 @@ def numbers(cells: Any, given: Any, column: str, spec: Spec) -> tuple[Array, Arr
 
 def _meant(word: str) -> str:
     """A sentence on a word that is a number to people, or ""."""
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", word):
+        return f" Write it without a comma: {shown(word.replace(',', ''))} or {shown(word.replace(',', '.'))}."
     if re.fullmatch(r"[+-]?\d*,\d+", word):
         return f" Write {shown(word.replace(',', '.'), 40)}, not {shown(word, 40)} (a decimal comma)."
     if re.fullmatch(r"[+-]?[\d.]+ ?%", word):
