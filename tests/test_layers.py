@@ -22,6 +22,8 @@ LAYERS = [
     {"metrics", "statistics", "dialects", "matching"},
     {"ids", "readers", "ranks"},
     {"csv_reader", "tables"},
+    {"values"},
+    {"labelled"},
     {"objects"},
     {"predictions"},
     {"scoring", "tasks", "render", "export", "writers"},
