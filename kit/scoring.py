@@ -195,9 +195,7 @@ def resampled(sums: Array, parts: Units, seed: int) -> Array:
     return np.stack([drawn[:, :k], drawn[:, k:]])
 
 
-def _whole(
-    metric: WholeMetric, predictions: Array, answers: Answers, parts: Units, seed: int
-) -> tuple[Array, Array]:
+def _whole(metric: WholeMetric, predictions: Array, answers: Answers, parts: Units, seed: int) -> tuple[Array, Array]:
     """(3,) values and (3, n_resamples) replicates of a metric that is no sum; fewer resamples for many cells."""
     used, watch = over_columns(metric, answers.truth.shape), _Watch(metric.name, 2 * len(answers.truth))
     n_resamples = statistics.RESAMPLES if answers.truth.size <= MANY_CELLS else statistics.RESAMPLES // 5
