@@ -121,10 +121,10 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
     found = {}
     for metric in task.metrics:
         pair = [entry["scores"].get(metric.name, {}).get(part, [None])[0] for entry in (first, second)]
-        drawn = [_replicates(entry, metric.name, part) for entry in (first, second)]
-        if None not in pair and drawn[0] is not None and drawn[1] is not None:
+        one, other = (_replicates(entry, metric.name, part) for entry in (first, second))
+        if None not in pair and one is not None and other is not None and len(one) == len(other):
             n_groups = min(_n_groups(first, part), _n_groups(second, part))
-            found[metric.name] = statistics.compare(pair[0] - pair[1], drawn[0] - drawn[1], n_groups)
+            found[metric.name] = statistics.compare(pair[0] - pair[1], one - other, n_groups)
     if task.metrics[0].name not in found:
         raise KitError(f"{a} and {b} cannot be compared: the row sums of one are missing. `kit verify` says which.")
     return first, second, found
@@ -207,7 +207,16 @@ def _replicates(row: Entry, metric: str, part: str) -> Array | None:
 
 
 def _opened(row: Entry) -> Entry:
-    return {**row, "scores": json.loads(row["scores"]), "coverage": json.loads(row["coverage"])}
+    """The entry with its scores and coverage as dicts: none of them where they cannot be read, as `kit verify` says."""
+    try:
+        scores, coverage = json.loads(row["scores"]), json.loads(row["coverage"])
+        whole = all(len(parts[part]) == 3 for parts in scores.values() for part in PARTS)
+        coverage = {part: float(coverage[part]) for part in PARTS}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        scores, coverage = {}, dict.fromkeys(PARTS, 0.0)
+    return {**row, "scores": scores, "coverage": coverage}
 
 
 FACTS = ("baseline", "seconds", "device", "seed", "time", "id", "file", "version", "commit", "note", "hash")

@@ -53,7 +53,8 @@ def read_replicates(path: Path, metric: str) -> Array | None:
         [found] = archive.read(path, [f"replicates.{metric}"], _REPLICATES).values()
     except KitError:
         return None
-    return found if found.dtype == np.float64 and found.ndim == 2 and len(found) == 3 else None
+    whole = found.dtype == np.float64 and found.ndim == 2 and len(found) == 3 and not np.isinf(found).any()
+    return found if whole else None
 
 
 def read_n_groups(path: Path) -> dict[str, int]:
