@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kit import prepare, ranks, statistics, store, tasks, workspace
+from kit import prepare, ranks, statistics, store, tasks
 from kit.board import Board, Entry, Ranking
 from kit.errors import KitError, did_you_mean
 from kit.metrics import Metric, WholeMetric
@@ -107,8 +106,10 @@ def standing(task: Task, entry: Entry) -> Standing:
     best = max if entry["higher_is_better"] else min
     before, score = best(scores, default=None), entry["score"]
     improved = score is not None and (before is None or (score != before and best(score, before) == score))
-    ranked = board.best(task.name, entry["answers"], entry["metric"])
-    rank = next((row["rank"] for row in ranked if row["name"] == entry["name"]), None)
+    same = _answers_in_use(task) or ()
+    answers = same if entry["answers"] in same else (entry["answers"],)
+    ranked = board.best(Ranking(task.name, answers, entry["metric"], entry["metric_version"]))
+    rank = next((row["rank"] for row in ranked if _who(row) == _who(entry)), None)
     return Standing(score, before, improved, rank, len(ranked))
 
 
@@ -116,7 +117,8 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
     """The entries of A and B (names: their best; or ids of entries), and A minus B by every metric both have."""
     board = Board()
     first, second = _find(board, task, a), _find(board, task, b)
-    if first["answers"] != second["answers"]:
+    same = _answers_in_use(task) or ()  # the same answers may be known by two fingerprints
+    if first["answers"] != second["answers"] and not {first["answers"], second["answers"]} <= set(same):
         raise KitError(f"{a} and {b} were scored on different answers; such scores cannot be compared.")
     found = {}
     for metric in task.metrics:
@@ -194,15 +196,13 @@ def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> RankRang
 
 
 def _n_groups(row: Entry, part: str) -> int:
-    return store.read_n_groups(_sums_path(row)).get(part, 0)
-
-
-def _sums_path(row: Entry) -> Path:
-    return store.sums_path(workspace.root() / Path(row["file"]))
+    sums = store.local(row, sums=True)
+    return 0 if sums is None else store.read_n_groups(sums).get(part, 0)
 
 
 def _replicates(row: Entry, metric: str, part: str) -> Array | None:
-    values = store.read_replicates(_sums_path(row), metric)
+    sums = store.local(row, sums=True)
+    values = None if sums is None else store.read_replicates(sums, metric)
     return None if values is None or np.isnan(values[PARTS.index(part)]).all() else values[PARTS.index(part)]
 
 
