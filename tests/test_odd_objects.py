@@ -535,7 +535,12 @@ add(
     lambda: {word: [0] * (1 + n % 2) for n, word in enumerate(WORDS)},
     "this is no array of numbers",
 )
-add("pairs", "word", lambda: PAIRS, "its type is <U32; whole or floating-point numbers are wanted.")
+add(
+    "pairs",
+    "word",
+    lambda: PAIRS,
+    "these are pairs with text in them; pairs of an id and a value are given as dict(pairs).",
+)
 add("records of numpy", "word", lambda: np.array(PAIRS, [("id", "U8"), ("p", "f8")]), P)
 add(
     "records of numpy, big-endian",
@@ -763,7 +768,8 @@ def test_an_object_is_read_right_or_refused_with_one_message(
         with pytest.raises(PredictionError) as caught:
             predictions.read(given, SPECS[spec])
         assert wanted in str(caught.value)
-        assert wanted.startswith("predictions has") or len(caught.value.faults) == 1 or "columns" in wanted
+        assert wanted.startswith("predictions has") or "columns" in wanted or len(caught.value.faults) == 1
+        assert caught.value.exit_code == 1
     else:
         found = predictions.canonical(np.asarray(predictions.read(given, SPECS[spec])))
         assert found.dtype == (np.int32 if SPECS[spec].kind == "class" else np.float32)

@@ -471,7 +471,7 @@ def test_unknown_labels_are_named(tmp_path: Path) -> None:
         (",id,v,w", ["unknown columns: ''. {} Leave the index out: to_csv(path, index=False)."]),
         ("id,v,v,w", ["columns given more than once: v. {}"]),
         ("ID,v,v,x", ["missing columns: id,w.", "unknown columns: ID,x.", "columns given more than once: v. {}"]),
-        ("id,v, w", ["missing columns: w.", "unknown columns: ' w'. {}"]),
+        ("id,v, w", ["missing columns: w.", "unknown columns: ' w'. {} Write the names exactly so: w, not ' w'."]),
         ("", ["missing columns: id,v,w. {}"]),
     ],
 )
