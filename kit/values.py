@@ -110,6 +110,10 @@ def cells_of(column: Any) -> Any:
             column = pa.chunked_array(column) if streams else pa.array(column, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             array = np.asarray(column)
+            if array.ndim != 1:
+                raise TypeError(
+                    f"one value a row is wanted in each column, not an array of shape {array.shape}"
+                ) from None
             if array.dtype.kind in "fiu":  # of an order of bytes or a length that Arrow lacks
                 column = arrow.numbers(array.astype(np.float64))
             else:

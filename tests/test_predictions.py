@@ -1,5 +1,6 @@
 """The same predictions are read as the same bits, whatever the format and the order of lines; faults are counted."""
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -240,6 +241,53 @@ def test_whole_numbers_and_booleans_are_values_too(tmp_path: Path) -> None:
 def test_a_npy_file_stays_on_disk(tmp_path: Path) -> None:
     spec, array = make("values")
     assert isinstance(read(npy(tmp_path, array), spec), np.memmap)
+
+
+class Located:
+    """A path of another kind than pathlib's."""
+
+    def __init__(self, path: str | bytes) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str | bytes:
+        return self.path
+
+
+def test_a_path_may_be_of_any_kind(tmp_path: Path) -> None:
+    spec, array = make("values")
+    path = npy(tmp_path, array)
+    entry = next(entry for entry in os.scandir(tmp_path) if entry.name == path.name)
+    for source in (path, str(path), np.str_(path), Located(str(path)), Located(os.fsencode(path)), entry):
+        assert same_bits(read(source, spec), array)
+
+
+def test_what_numpy_loads_from_a_npz_is_its_one_array(tmp_path: Path) -> None:
+    spec, array = make("values")
+    with np.load(npz(tmp_path, array)) as loaded:
+        assert same_bits(read(loaded, spec), array)
+    np.savez(tmp_path / "two.npz", array, array)
+    with np.load(tmp_path / "two.npz") as loaded:
+        assert fault(loaded, spec) == "it holds 2 arrays; one is wanted: np.load(path)['name']."
+
+
+@PLAIN
+@given(data=st.data())
+def test_labels_of_any_kind_go_by_their_ids(data: st.DataObject) -> None:
+    """However the rows are shuffled, with ids in an index, a column or a dict's keys, each value stays with its id."""
+    ids = data.draw(st.sampled_from(list(IDS)))
+    spec, array = make("values", ids)
+    order = np.array(data.draw(st.permutations(range(N))))
+    names = spec.ids.astype(str) if ids == "bytes" else spec.ids
+    table = pd.DataFrame(array[order], names[order], ["v", "w", "x"])
+    source = data.draw(st.sampled_from(["index", "column", "dict", "records", "columns turned"]))
+    given_as: Any = {
+        "index": table,
+        "column": table.reset_index(names="id"),
+        "dict": dict(zip(names[order].tolist(), array[order], strict=True)),
+        "records": table.reset_index(names="id").to_dict("records"),
+        "columns turned": table[["x", "v", "w"]],
+    }[source]
+    assert same_bits(read(given_as, spec), array)
 
 
 @PLAIN
