@@ -12,7 +12,7 @@ import numpy as np
 from kit import __version__, predictions, prepare, scoring, store, tasks, workspace
 from kit.errors import KitError
 from kit.scoring import Scorecard
-from kit.task import Array, Data
+from kit.task import Array, Data, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,19 @@ def load(task: str, source: str | None = None) -> Data:
     source: which data set, for a task that has several; what was prepared last stays chosen.
     """
     return prepare.load(tasks.find(task), source)
+
+
+def refreshed(task: Task, before: str | None) -> str:
+    """What preparing a task anew changed, in words; `before` is the fingerprint its answers had."""
+    from kit.board import Board
+
+    now = prepare.fingerprints(task)
+    words = "Prepared anew." if before is None else "Prepared anew: the answers are the same."
+    if before not in (None, now[0]):
+        words = "Prepared anew: the answers changed."
+    if any(answers not in now for answers, _ in Board().boards(task.name)):
+        words += f" Entries scored on other answers are listed apart; `kit rescore {task.name}` scores them on these."
+    return words
 
 
 def check(task: str, source: Any) -> Array:

@@ -1,230 +1,241 @@
 """The board: an append-only, hash-chained record of every submission and its scores, in one SQL database.
 
 SQLite by default, PostgreSQL by `KIT_DATABASE`; SQLAlchemy Core speaks to both. Every entry holds the hash of the one
-before it, and its own hash covers all of its fields, so that no field can be changed and no entry removed or moved
-without `kit verify` naming it. A head row remembers the last entry, so that the newest cannot vanish either.
+before it, and its own hash covers the fields that its seal version lists (kit/seals.py), so that no such field can be
+changed and no entry removed or moved without `kit verify` naming it. A head row remembers the last entry, so that the
+newest cannot vanish either.
 """
 
-import hashlib
-import json
-from collections.abc import Iterator
+import math
+import secrets
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from kit import workspace
+from kit import database, schema, seals
 from kit.errors import KitError
+from kit.schema import GENESIS, entries, head
+from kit.seals import Entry, seal
 
-GENESIS = "0" * 64
-_LOCK = 0x6B6974  # PostgreSQL's advisory lock while the tables are made: "kit"
+__all__ = ["GENESIS", "Board", "Entry", "Ranking", "entries", "head", "seal"]
 
-_metadata = sa.MetaData()
-entries = sa.Table(
-    "entries",
-    _metadata,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("id", sa.Text, nullable=False, unique=True),
-    sa.Column("task", sa.Text, nullable=False),
-    sa.Column("answers", sa.Text, nullable=False),  # fingerprint of what it was scored on
-    sa.Column("source", sa.Text, nullable=False),  # where that data came from, in words
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("baseline", sa.Boolean, nullable=False),
-    sa.Column("time", sa.Text, nullable=False),  # UTC, ISO 8601
-    sa.Column("file", sa.Text, nullable=False),  # in the workspace
-    sa.Column("file_sha256", sa.Text, nullable=False),
-    sa.Column("sums_sha256", sa.Text, nullable=False),
-    sa.Column("metric", sa.Text, nullable=False),  # the one that ranks
-    sa.Column("higher_is_better", sa.Boolean, nullable=False),
-    sa.Column("score", sa.Float),  # over all rows, by that metric; the next two over the parts
-    sa.Column("score_public", sa.Float),
-    sa.Column("score_private", sa.Float),
-    sa.Column("scores", sa.Text, nullable=False),  # JSON: metric -> part -> [value, low, high]
-    sa.Column("coverage", sa.Text, nullable=False),  # JSON: part -> share of cells that were scored
-    sa.Column("seconds", sa.Float),
-    sa.Column("device", sa.Text),
-    sa.Column("seed", sa.Integer),
-    sa.Column("version", sa.Text, nullable=False),
-    sa.Column("commit", sa.Text),
-    sa.Column("note", sa.Text, nullable=False),
-    sa.Column("previous", sa.Text, nullable=False, unique=True),
-    sa.Column("hash", sa.Text, nullable=False, unique=True),
-    sa.Index("entries_best", "task", "answers", "metric", "name", "score", "number"),
-)
-head = sa.Table(
-    "head",
-    _metadata,
-    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("number", sa.Integer, nullable=False),
-    sa.Column("hash", sa.Text, nullable=False),
-)
+_BLANK = {"seal": seals.NEWEST, "kind": "entry", "refers": None, "metric_version": 1}
+_SCORE = {"all": "score", "public": "score_public", "private": "score_private"}
+_CHOOSES = {"all": "score", "public": "score_public", "private": "score_public"}  # nothing is chosen by private rows
 
-Entry = dict[str, Any]
+
+class Ranking(NamedTuple):
+    """What may be ranked together: entries of a task made on the same answers, and scored by the same metric.
+
+    answers: their fingerprint, and others under which the same answers are known. version: of the metric's definition.
+    """
+
+    task: str
+    answers: tuple[str, ...]
+    metric: str
+    version: int = 1
 
 
 def _typed(entry: Entry) -> Entry:
     """The fields as the database gives them back: a whole number in a column of floats is a float, and so on."""
     plain = {sa.Float: float, sa.Integer: int, sa.Boolean: bool, sa.Text: str}
     types = {column.name: plain[type(column.type)] for column in entries.columns}
-    return {name: None if value is None else types[name](value) for name, value in entry.items()}
+    whole = {name: None if value is None else types[name](value) for name, value in entry.items()}
+    if faults := [fault for name, value in whole.items() if (fault := _unfit(name, value))]:
+        raise KitError(f"This cannot stand on the board: {'; '.join(faults)}.")
+    return whole
 
 
-def seal(entry: Entry) -> str:
-    """sha256 of the canonical JSON (RFC 8785 in spirit: sorted keys, no spaces) of every field but the hash itself."""
-    content = {column.name: entry[column.name] for column in entries.columns if column.name != "hash"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _unfit(name: str, value: Any) -> str:
+    """What no database can keep as it is."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{name} is {value}, and a finite number is wanted"
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return f"{name} is {value}, which has more than 64 bits"
+    if isinstance(value, str) and ("\0" in value or value.encode(errors="replace").decode() != value):
+        return f"{name} holds characters that are no text"
+    return ""
 
 
 class Board:
     """One database. `address` is an SQLAlchemy URL; the workspace's own board by default."""
 
     def __init__(self, address: str | None = None) -> None:
-        self.address = address or workspace.database()
-        self._url = _url(self.address)
-        self._engine: sa.Engine | None = None
+        self.address = database.address(address)
+        self._engines: dict[bool, sa.Engine] = {}
+        self._held: sa.Connection | None = None
 
     def append(self, entry: Entry) -> Entry:
         """Add one entry and return it whole, with its number, the hash before it and its own.
 
         It is on disk when this returns. Writers wait for each other; none is lost and the chain never forks.
         """
+        salt = secrets.token_hex(16)
+        hashes = {f"{field}_hash": seals.salted(salt, field, entry[field]) for field in ("name", "note")}
+        given = _typed({**_BLANK, **entry, "salt": salt, **hashes})
         with self._connect(write=True) as connection:
-            last = connection.execute(sa.select(head).with_for_update()).one()
-            whole = _typed({**entry, "number": last.number + 1, "previous": last.hash})
+            last = connection.execute(sa.select(head).with_for_update()).one_or_none()
+            if last is None:
+                raise KitError(f"The board at {self.address.shown} is damaged: it does not know its last entry.")
+            if connection.execute(sa.select(entries.c.number).where(entries.c.id == given["id"])).first():
+                raise KitError(f"There is an entry with the id {given['id']} already.")
+            whole = _typed({**given, "number": last.number + 1, "previous": last.hash})
             whole["hash"] = seal(whole)
             connection.execute(sa.insert(entries), whole)
             connection.execute(sa.update(head).values(number=whole["number"], hash=whole["hash"]))
-        return whole
+        return {column.name: whole[column.name] for column in entries.columns}
 
-    def all(self, task: str | None = None, **having: str) -> Iterator[Entry]:
-        """Every entry in the order of the chain, of one task where it is given, with certain fields where they are."""
-        query = sa.select(entries).order_by(entries.c.number)
+    def all(self, task: str | None = None, **having: Any) -> Iterator[Entry]:
+        """Every entry and mark in the order of the chain, of one task where it is given, with these fields."""
         if task is not None:
             having["task"] = task
-        yield from self._rows(query.where(*(entries.c[column] == value for column, value in having.items())))
+        yield from self._rows(
+            lambda rows: (
+                sa.select(rows)
+                .order_by(rows.c.number)
+                .where(*(rows.c[column] == value for column, value in having.items()))
+            )
+        )
 
     def tasks(self) -> list[str]:
         """Names of the tasks that have entries."""
-        return [row["task"] for row in self._rows(sa.select(entries.c.task).distinct().order_by(entries.c.task))]
+        found = self._rows(lambda rows: sa.select(rows.c.task).distinct().order_by(rows.c.task))
+        return [row["task"] for row in found]
 
-    def boards(self, task: str) -> list[tuple[str, str]]:
-        """(answers fingerprint, ranking metric) of each separate board of a task, the one used last coming first."""
-        latest = sa.func.max(entries.c.number)
-        query = sa.select(entries.c.answers, entries.c.metric).where(entries.c.task == task)
-        query = query.group_by(entries.c.answers, entries.c.metric).order_by(latest.desc())
-        return [(row["answers"], row["metric"]) for row in self._rows(query)]
+    def rankings(self, task: str) -> list[Ranking]:
+        """Each separate ranking of a task, the one used last coming first."""
 
-    def best(self, task: str, answers: str, metric: str, part: str = "all", top: int | None = None) -> list[Entry]:
-        """Each name's best entry, the best first, with "rank" and "entries" (how many that name has) added.
+        def query(rows: Any) -> Any:
+            same = (rows.c.answers, rows.c.metric, rows.c.metric_version)
+            of_task = sa.select(*same).where(rows.c.task == task, rows.c.kind != "withdrawal")
+            return of_task.group_by(*same).order_by(sa.func.max(rows.c.number).desc())
+
+        found = self._rows(query)
+        return [Ranking(task, (row["answers"],), row["metric"], row["metric_version"]) for row in found]
+
+    def best(self, ranking: Ranking, part: str = "all", top: int | None = None) -> list[Entry]:
+        """The best entry of each name, the best first, with "rank" and "entries" (how many that name has) added.
 
         Entries with equal scores share a rank; the earlier one is listed first. An entry without a score comes last.
-        part: "all", "public" or "private". top: only that many names.
+        A baseline and a person of the same name are two. Entries that were withdrawn are left out.
+        part: "all", "public" or "private"; by private rows is ranked what the public rows chose. top: so many names.
         """
-        score = entries.c[{"all": "score", "public": "score_public", "private": "score_private"}[part]]
-        here = sa.and_(entries.c.task == task, entries.c.answers == answers, entries.c.metric == metric)
-        higher = self._higher_is_better(here)
-        if higher is None:
-            return []
-        goodness = score if higher else -score
-        best = sa.select(entries.c.name, sa.func.max(goodness).label("best"), sa.func.count().label("entries"))
-        names = best.where(here).group_by(entries.c.name).subquery()
-        same = sa.or_(goodness == names.c.best, names.c.best.is_(None))
-        first = sa.select(sa.func.min(entries.c.number).label("number"), names.c.best, names.c.entries)
-        first = first.join(names, sa.and_(names.c.name == entries.c.name, same)).where(here)
-        chosen = first.group_by(entries.c.name, names.c.best, names.c.entries).subquery()
-        rank = sa.func.rank().over(order_by=chosen.c.best.desc().nulls_last()).label("rank")
-        ranked = sa.select(chosen, rank).order_by(rank, chosen.c.number).limit(top).subquery()
-        query = sa.select(entries, ranked.c.rank, ranked.c.entries).join(ranked, ranked.c.number == entries.c.number)
-        return list(self._rows(query.order_by(ranked.c.rank, entries.c.number)))
+        with self.at_once():
+            marks = self._marks(ranking.task)
+            higher = self._higher_is_better(ranking, marks)
+            if higher is None:
+                return []
+            return list(self._rows(lambda rows: _best(rows, ranking, marks, higher, part, top)))
 
     def names(self, task: str) -> list[str]:
         """The names that have entries in a task."""
-        query = sa.select(entries.c.name).where(entries.c.task == task).distinct().order_by(entries.c.name)
-        return [row["name"] for row in self._rows(query)]
+        query = sa.select
+        found = self._rows(lambda rows: query(rows.c.name).where(rows.c.task == task).distinct().order_by(rows.c.name))
+        return [row["name"] for row in found]
 
-    def count_names(self, task: str, answers: str, metric: str) -> int:
-        """How many names one board has."""
-        query = sa.select(sa.func.count(entries.c.name.distinct()).label("n"))
-        here = (entries.c.task == task, entries.c.answers == answers, entries.c.metric == metric)
-        return next((int(row["n"]) for row in self._rows(query.where(*here))), 0)
+    def count_names(self, ranking: Ranking) -> int:
+        """How many names one ranking has."""
+        with self.at_once():
+            marks = self._marks(ranking.task)
+
+            def query(rows: Any) -> Any:
+                each = sa.select(rows.c.name, rows.c.baseline).where(_ranked(rows, ranking, marks)).distinct()
+                return sa.select(sa.func.count().label("n")).select_from(each.subquery())
+
+            return next((int(row["n"]) for row in self._rows(query)), 0)
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the last entry, as remembered apart from the entries."""
-        rows = list(self._rows(sa.select(head)))
+        rows = list(self._rows(lambda _: sa.select(head)))
         return (rows[0]["number"], rows[0]["hash"]) if rows else (0, GENESIS)
 
-    def _higher_is_better(self, here: Any) -> bool | None:
-        rows = list(self._rows(sa.select(entries.c.higher_is_better).where(here).limit(1)))
-        return bool(rows[0]["higher_is_better"]) if rows else None
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """All reading inside the block sees the board as it is at one moment."""
+        if self._held is not None or self.address.missing:
+            yield
+            return
+        with self._connect() as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
 
-    def _rows(self, query: Any) -> Iterator[Entry]:
-        if self._url.drivername == "sqlite" and not Path(str(self._url.database)).is_file():
-            return  # reading never makes a board
+    def _marks(self, task: str) -> bool:
+        """Whether any entry of a task was withdrawn; where none was, ranking need not look for marks."""
+        query = sa.select(sa.literal(1).label("one")).limit(1)
+        return any(self._rows(lambda rows: query.where(rows.c.refers.is_not(None), rows.c.kind == "withdrawal")))
+
+    def _higher_is_better(self, ranking: Ranking, marks: bool) -> bool | None:
+        found = self._rows(
+            lambda rows: sa.select(rows.c.higher_is_better).where(_ranked(rows, ranking, marks)).limit(1)
+        )
+        return next((bool(row["higher_is_better"]) for row in found), None)
+
+    def _rows(self, query: Callable[[Any], Any]) -> list[Entry]:
+        """What a query gives. query: from the table of entries, with all columns of today, to a select."""
+        if self.address.missing:
+            return []
         with self._connect() as connection:
-            for row in connection.execute(query):
-                yield dict(row._mapping)
+            columns = schema.columns(connection, entries.name)
+            if not columns:
+                return []
+            found = connection.execute(query(schema.readable(columns)))
+            return [dict(row._mapping) for row in found]
 
     @contextmanager
     def _connect(self, write: bool = False) -> Iterator[sa.Connection]:
+        """A transaction; one that writes has the board to itself, and brings an older one up to date first."""
+        if self._held is not None and not write:
+            yield self._held
+            return
         try:
-            if self._engine is None:
-                self._engine = _engine(self._url)
-            with self._engine.connect().execution_options(write=write) as connection, connection.begin():
-                yield connection
-        except sa.exc.IntegrityError:
-            raise
+            engine = self._engines.setdefault(write, database.engine(self.address, write))
+            with engine.connect() as connection:
+                if not write and engine.dialect.name == "postgresql":
+                    connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                with connection.begin():
+                    if write:
+                        schema.bring_up_to_date(connection)
+                    yield connection
+                if write:
+                    database.settled(connection.connection.driver_connection)
         except sa.exc.DBAPIError as error:
-            place = self._url.render_as_string(hide_password=True)
-            raise KitError(f"The board at {place} cannot be used: {error.orig}") from error
+            first = str(error.orig).strip().partition("\n")[0]
+            raise KitError(f"The board at {self.address.shown} cannot be used: {first}") from error
 
 
-def _url(address: str) -> sa.URL:
-    try:
-        url = sa.make_url(address)
-    except sa.exc.ArgumentError as error:
-        raise KitError(
-            f"KIT_DATABASE={address!r} is no database address, such as postgresql://user@host/name."
-        ) from error
-    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+def _ranked(rows: Any, ranking: Ranking, marks: bool) -> Any:
+    """Which rows count in a ranking. marks: whether withdrawn ones must be looked for."""
+    here = [rows.c.task == ranking.task, rows.c.answers.in_(ranking.answers), rows.c.metric == ranking.metric]
+    here.append(rows.c.metric_version == ranking.version)
+    if marks:
+        gone = rows.alias("gone")
+        withdrawn = sa.select(gone.c.refers).where(gone.c.kind == "withdrawal", gone.c.refers.is_not(None))
+        here += [rows.c.kind != "withdrawal", sa.func.coalesce(rows.c.refers, rows.c.id).not_in(withdrawn)]
+    return sa.and_(*here)
 
 
-def _engine(url: sa.URL) -> sa.Engine:
-    """Connect, and make the tables where they are missing."""
-    if url.drivername == "sqlite":
-        folder = Path(str(url.database)).parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise KitError(f"The board's folder {folder} cannot be made: {error.strerror}") from error
-    try:
-        engine = sa.create_engine(url)
-    except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
-        hint = "Install the driver: pip install 'competition-kit[postgres]'." if "psycopg" in str(error) else ""
-        raise KitError(f"No driver for {url.drivername}. {hint}".strip()) from error
-    if url.drivername == "sqlite":
-        sa.event.listen(engine, "connect", _sqlite_settings)
-        sa.event.listen(engine, "begin", _sqlite_begin)
-    with engine.connect() as connection:
-        if sa.inspect(connection).has_table("head"):
-            return engine
-    with engine.connect().execution_options(write=True) as connection, connection.begin():
-        if url.drivername.startswith("postgresql"):
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        _metadata.create_all(connection, checkfirst=True)
-        if connection.execute(sa.select(head)).first() is None:
-            connection.execute(sa.insert(head).values(one=1, number=0, hash=GENESIS))
-    return engine
+def _best(rows: Any, ranking: Ranking, marks: bool, higher: bool, part: str, top: int | None) -> Any:
+    def goodness(table: Any, column: str) -> Any:
+        return table.c[column] if higher else -table.c[column]
 
-
-def _sqlite_settings(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions of its own accord
-    connection.execute("PRAGMA busy_timeout = 60000")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _sqlite_begin(connection: sa.Connection) -> None:
-    writing = connection.get_execution_options().get("write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    here, chooses = _ranked(rows, ranking, marks), goodness(rows, _CHOOSES[part])
+    who = (rows.c.name, rows.c.baseline)
+    best = sa.select(*who, sa.func.max(chooses).label("best"), sa.func.count().label("entries"))
+    names = best.where(here).group_by(*who).subquery()
+    same = sa.or_(chooses == names.c.best, names.c.best.is_(None))
+    first = sa.select(sa.func.min(rows.c.number).label("number"), names.c.best, names.c.entries)
+    first = first.join(names, sa.and_(names.c.name == who[0], names.c.baseline == who[1], same)).where(here)
+    chosen = first.group_by(*who, names.c.best, names.c.entries).subquery()
+    its = rows.alias("its")
+    score = chosen.c.best if _CHOOSES[part] == _SCORE[part] else goodness(its, _SCORE[part])
+    rank = sa.func.rank().over(order_by=score.desc().nulls_last()).label("rank")
+    placed = sa.select(chosen, rank)
+    if _CHOOSES[part] != _SCORE[part]:
+        placed = placed.join(its, its.c.number == chosen.c.number)
+    ranked = placed.order_by(rank, chosen.c.number).limit(top).subquery()
+    query = sa.select(rows, ranked.c.rank, ranked.c.entries).join(ranked, ranked.c.number == rows.c.number)
+    return query.order_by(ranked.c.rank, rows.c.number)

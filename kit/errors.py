@@ -23,6 +23,18 @@ class SourceError(KitError):
     """A file of a data set cannot be had, or is not the file it should be."""
 
 
+class TaskError(KitError):
+    """A task that its author must mend, with every fault found in it.
+
+    faults: one sentence each.
+    """
+
+    def __init__(self, name: str, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        lead = f"Task {name}: " if len(faults) == 1 else f"Task {name} has {len(faults)} faults:\n"
+        super().__init__(lead + _listed(faults))
+
+
 class PredictionError(KitError):
     """A submission that cannot be scored, with every fault found in it.
 
@@ -31,9 +43,12 @@ class PredictionError(KitError):
 
     def __init__(self, name: str, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        listed = faults[0] if len(faults) == 1 else "\n".join(f"  - {fault}" for fault in faults)
         lead = f"{name}: " if len(faults) == 1 else f"{name} has {len(faults)} faults:\n"
-        super().__init__(f"{lead}{listed}")
+        super().__init__(lead + _listed(faults))
+
+
+def _listed(faults: Sequence[str]) -> str:
+    return faults[0] if len(faults) == 1 else "\n".join(f"  - {fault}" for fault in faults)
 
 
 _MAKE_ROOM = "Make room; `kit disk` shows what takes it."
@@ -65,7 +80,7 @@ _OS_ERRORS = {  # by name, for some systems lack some: (what is wrong, what to d
 }
 _WORDS = {getattr(errno, name): words for name, words in _OS_ERRORS.items() if hasattr(errno, name)}
 _OF_THE_DISK = {getattr(errno, name, None) for name in ("EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE")}
-_OF_THE_MACHINE = _OF_THE_DISK | {errno.EMFILE, errno.ENFILE, errno.ENODEV}  # of no file in particular
+_OF_THE_MACHINE = _OF_THE_DISK | {errno.EMFILE, errno.ENFILE}  # of no file in particular
 
 
 def is_of_the_disk(error: OSError) -> bool:
@@ -95,8 +110,8 @@ def os_error_words(error: OSError, places: dict[str, str] | None = None) -> str 
     what, advice = _WORDS[number]
     verb = "written" if is_of_the_disk(error) and number not in (errno.EIO, getattr(errno, "ESTALE", None)) else "used"
     other = f"Mend that, or set {variable} to another folder." if variable else "Mend that, or take another path."
-    subject = shown(path, 1000) if path else "A file, or what the command shows,"
-    return f"{subject} cannot be {verb}: {what}. {advice or other}"
+    what_of = shown(path, 1000) if path else "A file, or what the command shows,"
+    return f"{what_of} cannot be {verb}: {what}. {advice or other}"
 
 
 def did_you_mean(word: str, choices: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kit import readers, tables
+from kit import csv_reader, dialects, readers, tables
 from kit.errors import FIRST, PredictionError, counted, first_line, shown
 from kit.task import Array, Spec
 
@@ -66,7 +66,7 @@ def _from_file(path: Path, spec: Spec) -> _Read:
         case ".parquet":
             return _from_table(readers.read_parquet(path, spec), spec)
         case _:
-            table, ragged = readers.read_csv(path, spec)
+            table, ragged = csv_reader.read_csv(path, spec)
             array, told, faults = _from_table(table, spec)
             return array, told, ragged + faults
 
@@ -97,10 +97,10 @@ def _as_table(source: Any, spec: Spec, name: str) -> Any:
     except pa.ArrowException:  # numbers and text in one column: once all of it is text, the faulty cells can be named
         table = pa.table({str(column): list(map(str, source[column])) for column in source.columns})
     except (ValueError, TypeError) as error:
-        faults = readers.column_faults([str(column) for column in getattr(source, "columns", ())], spec)
+        faults = dialects.column_faults([str(column) for column in getattr(source, "columns", ())], spec)
         raise PredictionError(name, faults or [f"this table cannot be read: {first_line(error)}."]) from error
     names = readers.without_index(table.column_names)
-    if faults := readers.column_faults(names, spec):
+    if faults := dialects.column_faults(names, spec):
         raise PredictionError(name, faults)
     table = table.select(names)
     try:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kit import prepare, statistics, store, tasks, workspace
-from kit.board import Board, Entry
+from kit import prepare, ranks, statistics, store, tasks, workspace
+from kit.board import Board, Entry, Ranking
 from kit.errors import KitError, did_you_mean
 from kit.metrics import Metric, WholeMetric
+from kit.ranks import Bound, RankRanges
 from kit.scoring import PARTS
 from kit.statistics import Comparison
 from kit.task import Array, Task
@@ -24,8 +25,9 @@ class Leaderboard:
     """One task's board: entries made on the same answers and ranked by the same metric, best entry per name.
 
     rows: entries with scores and coverage as dicts, and four fields more: "rank"; "entries", how many the name has;
-        "range", the ranks it could hold (None where that is not known); "moved", ranks won against the other part.
+        "range", the ranks it could hold among all names; "moved", ranks won against the other part.
     names: how many there are, which may be more than the rows.
+    bound, why_none: how the ranges were found (`ranks.RankRanges`), and why there are none.
     apart: boards of entries made on other answers, or ranked by another metric; never ranked together with these.
     """
 
@@ -38,24 +40,39 @@ class Leaderboard:
     source: str
     rows: list[Entry]
     names: int
+    bound: Bound = "pairs"
+    why_none: str = ""
     apart: "list[Leaderboard]" = field(default_factory=list)
 
 
 def read(task: Task, part: str = "all", top: int | None = TOP, board: Board | None = None) -> Leaderboard:
     """The task's board on the answers prepared here, else on those of the newest entry; other ones apart."""
     board = board or Board()
-    known = board.boards(task.name)
-    first = (_answers_in_use(task) or (known[0][0] if known else ""), task.metrics[0].name)
-    main = _read_one(task, *first, part, top, board)
-    main.apart.extend(_read_one(task, *other, part, top, board) for other in known if other != first)
+    with board.at_once():
+        first, *others = _rankings(task, board)
+        main = _read_one(task, first, part, top, board)
+        main.apart.extend(_read_one(task, other, part, top, board) for other in others)
     return main
+
+
+def _rankings(task: Task, board: Board) -> list[Ranking]:
+    """The ranking by today's metric on the answers prepared here (else those of the newest entry), and all others.
+
+    The same answers may stand on the board under two fingerprints, that of today and that of older versions of the kit.
+    """
+    known = board.rankings(task.name)
+    same = _answers_in_use(task) or (known[0].answers if known else ("",))
+    first = Ranking(task.name, same, task.metrics[0].name, getattr(task.metrics[0], "version", 1))
+    merged = (each._replace(answers=same) if each.answers[0] in same else each for each in known)
+    return list(dict.fromkeys([first, *merged]))
 
 
 def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list[Leaderboard]:
     """The board of one task, or of every task that has entries."""
     board = Board()
-    names = [task] if task else [name for name in board.tasks() if name in tasks.folders()]
-    return [read(tasks.find(name), part, top, board) for name in names]
+    played = set(board.tasks())
+    found = [tasks.find(task)] if task else [one for one in tasks.every() if one.name in played]
+    return [read(one, part, top, board) for one in found]
 
 
 def history(task: Task, name: str) -> list[Entry]:
@@ -65,6 +82,34 @@ def history(task: Task, name: str) -> list[Entry]:
     if not found:
         raise KitError(f"{name!r} has no entry in {task.name}. {did_you_mean(name, board.names(task.name))}")
     return found
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an entry brought its name: its score, the best that the name had before, and the place it has now.
+
+    improved: against `before`. rank: of the name's best entry, among so many names; None where it has no entry there.
+    """
+
+    score: float | None
+    before: float | None
+    improved: bool
+    rank: int | None
+    names: int
+
+
+def standing(task: Task, entry: Entry) -> Standing:
+    """What an entry that was just made changed, on the board of its answers and metric, over all test rows."""
+    board = Board()
+    here = {"answers": entry["answers"], "metric": entry["metric"]}
+    earlier = [row for row in board.all(task.name, name=entry["name"], **here) if row["number"] < entry["number"]]
+    scores = [row["score"] for row in earlier if row["score"] is not None]
+    best = max if entry["higher_is_better"] else min
+    before, score = best(scores, default=None), entry["score"]
+    improved = score is not None and (before is None or (score != before and best(score, before) == score))
+    ranked = board.best(task.name, entry["answers"], entry["metric"])
+    rank = next((row["rank"] for row in ranked if row["name"] == entry["name"]), None)
+    return Standing(score, before, improved, rank, len(ranked))
 
 
 def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry, dict[str, Comparison]]:
@@ -78,7 +123,8 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
         pair = [entry["scores"].get(metric.name, {}).get(part, [None])[0] for entry in (first, second)]
         drawn = [_replicates(entry, metric.name, part) for entry in (first, second)]
         if None not in pair and drawn[0] is not None and drawn[1] is not None:
-            found[metric.name] = statistics.compare(pair[0] - pair[1], drawn[0] - drawn[1])
+            n_groups = min(_n_groups(first, part), _n_groups(second, part))
+            found[metric.name] = statistics.compare(pair[0] - pair[1], drawn[0] - drawn[1], n_groups)
     if task.metrics[0].name not in found:
         raise KitError(f"{a} and {b} cannot be compared: the row sums of one are missing. `kit verify` says which.")
     return first, second, found
@@ -86,6 +132,8 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
 
 def verdict(a: str, b: str, metric: Metric | WholeMetric, found: Comparison) -> str:
     """What a comparison means, in words."""
+    if np.isnan(found.p):
+        return f"{a} and {b} cannot be compared by {metric.name}: too few groups of rows, or no score on the resamples."
     if not found.told_apart:
         return f"{a} and {b} cannot be told apart by {metric.name} (p = {found.p:.3f})."
     winner = a if (found.difference > 0) == metric.higher_is_better else b
@@ -98,52 +146,61 @@ def _find(board: Board, task: Task, word: str) -> Entry:
         return _opened(row)
     higher = task.metrics[0].higher_is_better
     named = [row for row in board.all(task.name, name=word) if row["metric"] == task.metrics[0].name]
-    used = _answers_in_use(task) or (named[-1]["answers"] if named else "")
-    mine = [row for row in named if row["answers"] == used and row["score"] is not None] or named
+    used = _answers_in_use(task) or (named[-1]["answers"] if named else "",)
+    mine = [row for row in named if row["answers"] in used and row["score"] is not None] or named
     if not mine:
         raise KitError(f"{word!r} is no name and no entry in {task.name}. {did_you_mean(word, board.names(task.name))}")
     return _opened(max(mine, key=lambda row: (row["score"] or 0) * (1 if higher else -1)))
 
 
-def _answers_in_use(task: Task) -> str | None:
-    """The fingerprint of the answers prepared here; None where none are, for reading a board prepares nothing."""
-    return prepare.fingerprint(task) if (prepare.folder(task) / "facts.json").is_file() else None
+def _answers_in_use(task: Task) -> tuple[str, ...] | None:
+    """The fingerprints of the answers prepared here; None where none are, for reading a board prepares nothing."""
+    if not (prepare.folder(task) / "facts.json").is_file():
+        return None
+    return tuple(dict.fromkeys(prepare.fingerprints(task)))
 
 
-def _read_one(task: Task, answers: str, metric: str, part: str, top: int | None, board: Board) -> Leaderboard:
-    found = board.best(task.name, answers, metric, part, top)
-    rows = [_opened(row) for row in found]
-    names = board.count_names(task.name, answers, metric)
+def _read_one(task: Task, ranking: Ranking, part: str, top: int | None, board: Board) -> Leaderboard:
+    rows = [_opened(row) for row in board.best(ranking, part)]
     known = {each.name: each.higher_is_better for each in task.metrics}
-    higher = bool(rows[0]["higher_is_better"]) if rows else known.get(metric, True)
-    ranges = _ranges(rows, metric, part, higher)
+    higher = bool(rows[0]["higher_is_better"]) if rows else known.get(ranking.metric, True)
+    ranges = _ranges(rows, ranking.metric, part, higher)
     there = {}
     if part in OTHER:
-        there = {row["name"]: row["rank"] for row in board.best(task.name, answers, metric, OTHER[part])}
-    for row, span in zip(rows, ranges, strict=True):
-        row["range"] = span
-        row["moved"] = there[row["name"]] - row["rank"] if there else None
+        there = {_who(row): row["rank"] for row in board.best(ranking, OTHER[part])}
+    names, rows = len(rows), rows[:top]
+    for row, span in zip(rows, ranges.ranks.tolist(), strict=False):
+        row["range"] = tuple(span)
+        row["moved"] = there[_who(row)] - row["rank"] if there else None
     source = rows[0]["source"] if rows else ""
-    return Leaderboard(task.name, task.title, metric, higher, part, answers, source, rows, names)
+    about = (task.name, task.title, ranking.metric, higher, part, ranking.answers[0], source)
+    return Leaderboard(*about, rows, names, ranges.bound, ranges.why)
 
 
-def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> list[tuple[int, int] | None]:
-    """(best, worst) rank that each row could hold: those of all rows it cannot be told apart from, by paired tests."""
+def _who(row: Entry) -> tuple[str, bool]:
+    """A name, and whether it is a baseline's: a person of the same name is another."""
+    return row["name"], row["baseline"]
+
+
+def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> RankRanges:
+    """The ranks that each of the board's names could hold."""
+    columns = {"all": "score", "public": "score_public", "private": "score_private"}
+    values = np.array([row[columns[part]] for row in rows], np.float64)
     drawn = [_replicates(row, metric, part) for row in rows]
-    known = [place for place, values in enumerate(drawn) if values is not None]
-    if not known:
-        return [None] * len(rows)
-    table = np.stack([values for values in drawn if values is not None]) * (1 if higher else -1)
-    ranges: list[tuple[int, int] | None] = [None] * len(rows)
-    for place, mine in zip(known, table, strict=True):
-        apart, ahead = statistics.told_apart(table - mine)
-        unknown = len(rows) - len(known)
-        ranges[place] = (1 + int((apart & ahead).sum()), len(rows) - unknown - int((apart & ~ahead).sum()))
-    return ranges
+    n_groups = next((_n_groups(row, part) for row, found in zip(rows, drawn, strict=True) if found is not None), 0)
+    return ranks.rank_ranges(values, drawn, n_groups, higher)
+
+
+def _n_groups(row: Entry, part: str) -> int:
+    return store.read_n_groups(_sums_path(row)).get(part, 0)
+
+
+def _sums_path(row: Entry) -> Path:
+    return store.sums_path(workspace.root() / Path(row["file"]))
 
 
 def _replicates(row: Entry, metric: str, part: str) -> Array | None:
-    values = store.read_replicates(store.sums_path(workspace.root() / Path(row["file"])), metric)
+    values = store.read_replicates(_sums_path(row), metric)
     return None if values is None or np.isnan(values[PARTS.index(part)]).all() else values[PARTS.index(part)]
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -16,30 +17,9 @@ from typing import Any
 
 from kit import tasks, workspace
 from kit.errors import KitError, did_you_mean
+from kit.settings import Settings as Settings
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What was asked for. None leaves a number to the baseline; weights_from: the id of another run."""
-
-    task: str
-    baseline: str
-    seed: int = 0
-    device: str = "auto"
-    epochs: int | None = None
-    rows: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    compile: bool = False
-    weights_from: str | None = None
-
-    def remark(self) -> str:
-        """What is not as the baseline has it, in words; "" where everything is."""
-        numbers = {"epochs": self.epochs, "rows": self.rows, "batch size": self.batch_size}
-        words = [f"{what} {number:,}" for what, number in numbers.items() if number is not None]
-        words += [f"learning rate {self.learning_rate:g}"] if self.learning_rate is not None else []
-        words += ["compiled"] if self.compile else []
-        return ", ".join([*words, f"from {self.weights_from}"] if self.weights_from else words)
+_OWN = ("run.json", ".lock")  # what a run's folder holds before the baseline has made anything
 
 
 @dataclass(frozen=True)
@@ -49,6 +29,7 @@ class Record:
     state: running, finished, stopped (by the user), failed, or sent (to a cluster, and not back yet).
     seconds: of training, before `since`. score: over all test rows.
     since: when the part of it that is under way, or was killed, began (Unix time).
+    trained_on, machine: data, code and versions, and where it was computed (see `provenance`); None in old records.
     """
 
     id: str
@@ -60,16 +41,24 @@ class Record:
     metric: str | None = None
     score: float | None = None
     error: str | None = None
+    trained_on: dict[str, Any] | None = None
+    machine: dict[str, Any] | None = None
 
 
-def create(settings: Settings, state: str = "running") -> tuple[Path, Record]:
+def create(settings: Settings, state: str = "running", trained_on: Any = None) -> tuple[Path, Record]:
     """A new run with a folder of its own."""
     now = datetime.now(UTC)
     name = f"{now:%Y%m%d-%H%M%S}-{settings.baseline}-{settings.seed}-{secrets.token_hex(2)}"
     folder = workspace.runs(settings.task) / name
-    record = Record(name, settings, now.isoformat(timespec="seconds"), state)
+    record = Record(name, settings, now.isoformat(timespec="seconds"), state, trained_on=trained_on)
     write(folder, record)
     return folder, record
+
+
+def discard(folder: Path) -> None:
+    """Remove the folder of a run that was refused before it made anything; one that holds more stays."""
+    if all(file.name in _OWN for file in folder.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write(folder: Path, record: Record) -> None:
@@ -114,15 +103,41 @@ def find(task: str, name: str) -> Path:
 
 
 def unfinished(task: str, baseline: str, seed: int | None) -> tuple[Path, Record]:
-    """The latest run of a baseline that can go on; with a certain seed, where one is given."""
+    """The latest run of a baseline that can go on; with a certain seed, where one is given.
+
+    One that was stopped or killed comes before any that failed: what made that one fail is likely still there.
+    """
+    found = [
+        (folder, record)
+        for folder, record in reversed(every(task))
+        if record.settings.baseline == baseline and seed in (None, record.settings.seed) and not _ended(folder, record)
+    ]
+    if found:
+        return next((one for one in found if one[1].state != "failed"), found[0])
     of_seed = "" if seed is None else f" with seed {seed}"
-    for folder, record in reversed(every(task)):
-        wanted = record.settings.baseline == baseline and seed in (None, record.settings.seed)
-        if wanted and record.state not in ("finished", "running", "sent"):
-            return folder, record
     raise KitError(
         f"{baseline} has no unfinished run{of_seed} that could go on. Start one: kit baseline {task} {baseline}"
     )
+
+
+def chosen(task: str, name: str) -> tuple[Path, Record]:
+    """The run of that id, or whose id begins so; KitError where it cannot go on."""
+    folder = find(task, name)
+    record = read(folder)
+    if why := _ended(folder, record):
+        raise KitError(f"{record.id} cannot go on: {why}.")
+    return folder, record
+
+
+def _ended(folder: Path, record: Record) -> str:
+    """Why a run cannot go on; "" where it can."""
+    reasons = {
+        "finished": "it is finished",
+        "running": "another process is working on it",
+        "sent": "it is out on a cluster",
+        "failed": "" if any(folder.rglob("last-*.pt")) else f"it failed before it saved anything: {record.error}",
+    }
+    return reasons.get(record.state, "")
 
 
 def begun(folder: Path, record: Record) -> Record:
@@ -132,9 +147,7 @@ def begun(folder: Path, record: Record) -> Record:
 
 
 def _last_written(folder: Path) -> float:
-    return max(
-        (file.stat().st_mtime for file in folder.rglob("*") if file.name not in ("run.json", ".lock")), default=0
-    )
+    return max((file.stat().st_mtime for file in folder.rglob("*") if file.name not in _OWN), default=0)
 
 
 @contextmanager

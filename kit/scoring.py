@@ -87,7 +87,7 @@ def score(metrics: Sequence[Metric | WholeMetric], predictions: Array, answers: 
     metrics = [metric for metric in metrics if not (is_label and metric.needs_probabilities)]
     sums_of = [metric for metric in metrics if isinstance(metric, Metric)]
     parts = units(answers)
-    seed = int(answers.fingerprint[:8], 16)
+    seed = int(answers.fingerprint_v1[:8], 16)  # entries of older boards pair with new ones
     with ThreadPoolExecutor(1) as beside:  # the draws, kept for `resampled`, need no predictions
         beside.submit(statistics.counts, statistics.size(parts.group), statistics.RESAMPLES, seed)
         sums, columns = _add_up(sums_of, predictions, answers, spec, parts)
@@ -103,8 +103,13 @@ def score(metrics: Sequence[Metric | WholeMetric], predictions: Array, answers: 
         else:
             kept = canonical(np.asarray(predictions))
             values[metric.name], replicates[metric.name] = _whole(metric, kept, answers, parts, seed)
+    n_groups = [len(np.unique(parts.group[parts.part(name)])) for name in PARTS]
     scores = {
-        name: dict(zip(PARTS, map(statistics.interval, values[name], replicates[name]), strict=True)) for name in values
+        metric.name: {
+            part: statistics.interval(value, drawn, n, metric.scale)
+            for part, value, drawn, n in zip(PARTS, values[metric.name], replicates[metric.name], n_groups, strict=True)
+        }
+        for metric in metrics
     }
     return Scorecard(scores, coverage, replicates, sums, columns, parts)
 

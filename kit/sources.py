@@ -5,7 +5,6 @@ interrupted download goes on where it stopped if the server allows it, and start
 the same file take turns, so it is fetched once.
 """
 
-import errno
 import os
 import re
 import subprocess
@@ -222,16 +221,7 @@ def prepared(task: str, name: str, build: Callable[[], dict[str, Array]]) -> dic
         with _alone(folder):
             if not folder.is_dir():  # else another process was first
                 _save(build(), folder)
-    return {path.stem: _mapped(path) for path in sorted(folder.glob("*.npy"))}
-
-
-def _mapped(path: Path) -> Array:
-    try:
-        return np.load(path, mmap_mode="r")
-    except OSError as error:
-        if error.errno != errno.ENODEV:
-            raise
-        return np.load(path)  # some network drives map no files
+    return {path.stem: workspace.mapped(path) for path in sorted(folder.glob("*.npy"))}
 
 
 def _save(arrays: dict[str, Array], folder: Path) -> None:

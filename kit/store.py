@@ -48,6 +48,17 @@ def read_replicates(path: Path, metric: str) -> Array | None:
         return None
 
 
+def read_n_groups(path: Path) -> dict[str, int]:
+    """Part -> how many groups its replicates were drawn from; empty where the file does not have them."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            group, public = np.asarray(kept["group"]), np.asarray(kept["public"])
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return {}
+    inside = {"all": np.ones(len(group), bool), "public": public, "private": ~public}
+    return {part: len(np.unique(group[of_part])) for part, of_part in inside.items()}
+
+
 def sums_path(file: Path) -> Path:
     """Where the row sums of a file of predictions are kept."""
     return file.with_suffix(".sums.npz")

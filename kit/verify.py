@@ -10,6 +10,7 @@ import numpy as np
 from kit import predictions, prepare, scoring, store, tasks, workspace
 from kit.board import GENESIS, Board, Entry, seal
 from kit.errors import KitError, PredictionError
+from kit.seals import unsealed_faults
 from kit.task import Answers, Task
 
 TOLERANCE = 1e-9  # relative; another processor may round the last digits of a logarithm another way
@@ -25,7 +26,8 @@ def verify(task: str | None = None) -> tuple[int, list[str]]:
     rows = list(board.all())
     faults = list(_chain(rows, *board.head()))
     mine = [row for row in rows if task is None or row["task"] == task]
-    judges = {name: _Judge(tasks.find(name)) for name in {row["task"] for row in mine} & set(tasks.folders())}
+    played = {row["task"] for row in mine}
+    judges = {one.name: _Judge(one) for one in tasks.every(task) if one.name in played}
     for row in mine:
         if sealed(row):
             faults += [f"{_named(row)}: {fault}" for fault in _files(row, judges.get(row["task"]))]
@@ -35,7 +37,7 @@ def verify(task: str | None = None) -> tuple[int, list[str]]:
 def sealed(row: Entry) -> bool:
     """Whether an entry's hash is that of its fields; a field of a type that no entry can have is no such field."""
     try:
-        return seal(row) == row["hash"]
+        return seal(row) == row["hash"] and not unsealed_faults(row)
     except (TypeError, ValueError):
         return False
 
@@ -82,7 +84,7 @@ class _Judge:
         self.task, self.fingerprint = task, ""
         if (prepare.folder(task) / "facts.json").is_file():
             self.spec, kept = prepare.spec(task), prepare.answers(task)
-            self.answers = Answers(kept.truth, kept.groups, kept.public)
+            self.answers = Answers(kept.truth, kept.groups, kept.public, kept.ids)
             self.fingerprint = self.answers.fingerprint
             if self.fingerprint != prepare.fingerprint(task):
                 raise KitError(

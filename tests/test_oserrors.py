@@ -483,10 +483,10 @@ def test_who_only_looks_sees_whether_a_lock_is_held(tmp_path: Path) -> None:
 def test_prepared_data_needs_no_memory_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     load = np.load
 
-    def refused(path: Path, mmap_mode: str | None = None) -> np.ndarray:
+    def refused(path: Path, mmap_mode: str | None = None, **rest: bool) -> np.ndarray:
         if mmap_mode:
             raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-        return load(path)
+        return load(path, **rest)
 
     monkeypatch.setattr(np, "load", refused)
     assert sources.prepared("toy", "v1", lambda: {"x": np.arange(3)})["x"].tolist() == [0, 1, 2]

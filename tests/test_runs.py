@@ -18,6 +18,7 @@ import pytest
 from kit import api, run, runs
 from kit.board import Board
 from kit.errors import KitError
+from kit.workspace import root
 from tests.conftest import NETWORK, Kit, fill, wait_for_epochs
 
 KIT = [sys.executable, "-m", "kit"]
@@ -52,10 +53,28 @@ def test_ctrl_c_says_how_to_go_on_and_going_on_ends_with_the_same_score(kit_comm
     assert "network has no unfinished run that could go on" in again.stderr
 
 
+def stop_after_its_first_steps(*arguments: str) -> str:
+    """A run of coin's network that was stopped within its second epoch; its id."""
+    found = runs.every("coin")
+    stopped = kit_process("baseline", "coin", "network", *arguments)
+    before = sum(len(history) for folder, _ in found for history in runs.histories(folder))
+    wait_for_epochs(root(), before + 1)
+    stopped.send_signal(signal.SIGINT)
+    _, err = stopped.communicate()
+    assert stopped.returncode == 130, err
+    return runs.every("coin")[-1][1].id
+
+
 def test_a_run_goes_on_as_it_was_started(kit_command: Kit, coin_network: Path) -> None:
-    done = kit_command("baseline", "coin", "network", "--resume", "--epochs", "3")
-    assert done.returncode == 1
-    assert "leave epochs out" in done.stderr
+    stop_after_its_first_steps("--epochs", "7", "--learning-rate", "0")
+    other = kit_command("baseline", "coin", "network", "--resume", "--epochs", "3", "--batch-size", "4")
+    assert other.returncode == 1
+    assert "--epochs 3 (it was 7), --batch-size 4 (it was not given)" in other.stderr
+    same = kit_command(
+        "baseline", "coin", "network", "--resume", "--epochs", "7", "--seed", "0", "--learning-rate", "0"
+    )
+    assert same.returncode == 0, same.stderr
+    assert [entry["note"] for entry in Board().all("coin")] == ["epochs 7, learning rate 0"]
 
 
 def test_a_run_that_was_killed_after_its_submission_does_not_submit_again(coin_network: Path) -> None:

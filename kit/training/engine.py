@@ -29,6 +29,7 @@ class Recipe:
 
     loss: Callable[..., Tensor]
     epochs: int
+    batch_size: int
     learning_rate: float
     weight_decay: float
     warm_up: float
@@ -37,6 +38,7 @@ class Recipe:
     clip: float | None
     patience: int | None
     maps: Callable[..., Tensor] | None
+    compile: bool
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Training:
         self.model, self.batches, self.n_inputs, self.recipe = model, batches, n_inputs, recipe
         self.judge, self.settings, self.folder, self.device = judge, run, folder, run.device
         net = devices.spread(model, self.device)
-        self.net = torch.compile(net) if run.compile else net
+        self.net = torch.compile(net) if recipe.compile else net
         rate, self.last_step = recipe.learning_rate, recipe.epochs * len(batches)
         fused = self.device != "mps"
         self.optimizer = torch.optim.AdamW(model.parameters(), rate, weight_decay=recipe.weight_decay, fused=fused)

@@ -1,0 +1,192 @@
+"""Where the board is: a database address, and connections to it that hold nothing open behind them.
+
+SQLite's write-ahead log needs shared memory, locks and two files beside the database. Where these cannot be had, a
+board is still written (with a rollback journal), and still read: on a read-only or full disk, and by people who have
+no right to write.
+"""
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import sqlalchemy as sa
+
+from kit import sharing, workspace
+from kit.errors import KitError
+
+WAIT = 60  # seconds for which one waits for another's writing
+_SQLITE_OPTIONS = ("mode", "immutable", "nolock", "psow", "vfs")  # of sqlite.org/uri.html
+_HINT = "Give sqlite:////folder/board.sqlite or postgresql://user@host/name."
+
+
+@dataclass(frozen=True)
+class Address:
+    """One database. shown: the address without its password. path, options: of SQLite; url: of anything else."""
+
+    shown: str
+    path: Path | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    url: sa.URL | None = None
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is no file yet, or an empty one; reading never makes a board."""
+        try:
+            return self.path is not None and not (self.path.exists() and self.path.stat().st_size)
+        except OSError as error:
+            raise KitError(f"The board at {self.path} cannot be read: {error.strerror}.") from error
+
+
+def address(text: str | None = None) -> Address:
+    """The database at an address; without one `$KIT_DATABASE`, else the workspace's own board."""
+    text = text or os.environ.get("KIT_DATABASE")
+    if not text:
+        path = workspace.root() / "leaderboard" / "board.sqlite"
+        return Address(str(path), path)
+    try:
+        url = sa.make_url(text.strip())
+    except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        raise KitError(f"KIT_DATABASE={_without_password(text)!r} is no database address. {_HINT}") from error
+    shown = url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_address(url, shown)
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    return Address(shown, url=url)
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"://.*@", "://***@", text)
+
+
+def _sqlite_address(url: sa.URL, shown: str) -> Address:
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise KitError(f"KIT_DATABASE={shown}: there is no driver {url.drivername}. {_HINT}")
+    name = url.database or ""
+    options = {key: str(value) for key, value in url.query.items()}
+    if options.pop("uri", "") or name.startswith("file:"):
+        name = unquote(name.removeprefix("file:"))
+    if name in ("", ":memory:") or options.get("mode") == "memory":
+        raise KitError(f"KIT_DATABASE={shown} is a board in memory, which forgets at once. {_HINT}")
+    if unknown := options.keys() - {*_SQLITE_OPTIONS}:
+        words = f"the option {sorted(unknown)[0]!r} is not known; there are {', '.join(_SQLITE_OPTIONS)}"
+        raise KitError(f"KIT_DATABASE={shown}: {words}.")
+    return Address(shown, Path(name).expanduser().absolute(), options)
+
+
+def engine(place: Address, write: bool = False) -> sa.Engine:
+    """An engine whose every connection is closed after its use: SQLite's file is then whole, for anyone to copy."""
+    if place.path is not None:
+        path = place.path
+        if path.is_dir():
+            raise KitError(f"The board {path} is a folder; a file is wanted, such as {path / 'board.sqlite'}.")
+        if write:
+            _make(path, place.options)
+
+        def connect() -> sqlite3.Connection:
+            return _to_write(path, place.options) if write else _to_read(path, place.options)
+
+        found = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
+        sa.event.listen(found, "begin", _begin_at_once if write else _begin)
+        return found
+    try:
+        assert place.url is not None
+        return sa.create_engine(place.url, poolclass=sa.NullPool)
+    except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        hint = "Install the driver: pip install 'competition-kit[postgres]'." if "psycopg" in str(error) else _HINT
+        raise KitError(f"No driver for {place.url.drivername if place.url else ''}. {hint}") from error
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _begin_at_once(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _make(path: Path, options: dict[str, str]) -> None:
+    """The board's folder and an empty file, with the rights that the user's umask and the folder give."""
+    if options.get("mode") == "ro" or options.get("immutable"):
+        raise KitError(f"The board at {path} is opened for reading only, as KIT_DATABASE says.")
+    try:
+        sharing.make_folder(path.parent)
+        if not path.exists():
+            sharing.make_file(path)
+    except OSError as error:
+        raise KitError(f"The board's folder {path.parent} cannot be made or written: {error.strerror}.") from error
+
+
+def _to_write(path: Path, options: dict[str, str]) -> sqlite3.Connection:
+    connection = _open(path, {"mode": "rw", **options})
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # a forgotten name is not left in a free page
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        if not _no_shared_memory(error):
+            raise
+        connection.close()
+        connection = _open(path, {"mode": "rw", **options})
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # the log then needs no shared memory
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA locking_mode = NORMAL")
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    return connection
+
+
+def _no_shared_memory(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorname.startswith(("SQLITE_IOERR_SHM", "SQLITE_PROTOCOL"))
+
+
+def _to_read(path: Path, options: dict[str, str]) -> sqlite3.Connection:
+    """The first way of opening that works; see the head of this file."""
+    problem: sqlite3.OperationalError | None = None
+    for way in _ways_to_read(path):
+        try:
+            connection = _open(path, {**way, **options})
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            return connection
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith("SQLITE_BUSY"):
+                raise
+            problem = problem or error
+    assert problem is not None
+    raise problem
+
+
+def _ways_to_read(path: Path) -> Iterator[dict[str, str]]:
+    """As a writer would (the log's files are made and taken away again), read-only, and as a file nobody writes to."""
+    log = path.with_name(f"{path.name}-wal")
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        yield {"mode": "rw"}
+    pending = log.exists() and log.stat().st_size > 0
+    if pending or not _has_log(path):
+        yield {"mode": "ro"}
+    if not pending:
+        yield {"mode": "ro", "immutable": "1"}
+
+
+def _has_log(path: Path) -> bool:
+    """Whether a database is in write-ahead mode: bytes 18 and 19 of its header (sqlite.org/fileformat.html)."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"
+
+
+def _open(path: Path, options: dict[str, str]) -> sqlite3.Connection:
+    text = "&".join(f"{key}={quote(value)}" for key, value in options.items())
+    uri = f"file:{quote(path.as_posix())}?{text}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=WAIT)
+
+
+def settled(connection: Any) -> None:
+    """After a write: bring the log into the database's own file, as far as no reader stands in the way."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
