@@ -38,7 +38,7 @@ def refreshed(task: Task, before: str | None) -> str:
     words = "Prepared anew." if before is None else "Prepared anew: the answers are the same."
     if before not in (None, now[0]):
         words = "Prepared anew: the answers changed."
-    if any(answers not in now for answers, _ in Board().boards(task.name)):
+    if any(ranking.answers[0] not in now for ranking in Board().rankings(task.name)):
         words += f" Entries scored on other answers are listed apart; `kit rescore {task.name}` scores them on these."
     return words
 

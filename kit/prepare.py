@@ -5,6 +5,8 @@ They are kept as plain .npy files and memory-mapped. The folder's name carries a
 the answers differ.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,15 @@ def ready(task: Task, source: str | None = None, data: Data | None = None) -> Pr
 def kept(task: Task) -> Prepared | None:
     """The same where it was prepared already, else None; nothing is prepared. KitError where it is damaged."""
     return open_(folder(task))
+
+
+def earlier(task: Task) -> Iterator[Prepared]:
+    """What is still kept of the task as it once was, or from another source; damaged folders are passed over."""
+    now = folder(task)
+    for place in sorted(now.parent.glob("prepared-*")):
+        with suppress(KitError):
+            if place != now and (found := open_(place)):
+                yield found
 
 
 def refresh(task: Task, source: str | None = None) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from kit import prepare, ranks, statistics, store, tasks, workspace
 from kit.board import Board, Entry, Ranking
 from kit.errors import KitError, did_you_mean
-from kit.metrics import Metric, WholeMetric
+from kit.metrics import Metric, WholeMetric, over_columns
 from kit.ranks import Bound, RankRanges
 from kit.scoring import PARTS
 from kit.statistics import Comparison
@@ -62,9 +62,17 @@ def _rankings(task: Task, board: Board) -> list[Ranking]:
     """
     known = board.rankings(task.name)
     same = _answers_in_use(task) or (known[0].answers if known else ("",))
-    first = Ranking(task.name, same, task.metrics[0].name, getattr(task.metrics[0], "version", 1))
+    first = Ranking(task.name, same, task.metrics[0].name, _version(task, known))
     merged = (each._replace(answers=same) if each.answers[0] in same else each for each in known)
     return list(dict.fromkeys([first, *merged]))
+
+
+def _version(task: Task, known: list[Ranking]) -> int:
+    """Of the definition by which the task's first metric scores its columns; the newest entry's where none is known."""
+    metric = task.metrics[0]
+    if _answers_in_use(task):
+        return over_columns(metric, prepare.spec(task).shapes[0]).version
+    return next((each.version for each in known if each.metric == metric.name), metric.version)
 
 
 def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list[Leaderboard]:
@@ -101,14 +109,17 @@ class Standing:
 def standing(task: Task, entry: Entry) -> Standing:
     """What an entry that was just made changed, on the board of its answers and metric, over all test rows."""
     board = Board()
-    here = {"answers": entry["answers"], "metric": entry["metric"]}
-    earlier = [row for row in board.all(task.name, name=entry["name"], **here) if row["number"] < entry["number"]]
+    ranking = Ranking(task.name, (entry["answers"],), entry["metric"], entry["metric_version"])
+    ranking = next((each for each in _rankings(task, board) if set(ranking.answers) <= set(each.answers)), ranking)
+    mine = {"name": entry["name"], "baseline": entry["baseline"], "metric": entry["metric"]}
+    rows = board.all(task.name, **mine, metric_version=entry["metric_version"])
+    earlier = [row for row in rows if row["answers"] in ranking.answers and row["number"] < entry["number"]]
     scores = [row["score"] for row in earlier if row["score"] is not None]
     best = max if entry["higher_is_better"] else min
     before, score = best(scores, default=None), entry["score"]
     improved = score is not None and (before is None or (score != before and best(score, before) == score))
-    ranked = board.best(task.name, entry["answers"], entry["metric"])
-    rank = next((row["rank"] for row in ranked if row["name"] == entry["name"]), None)
+    ranked = board.best(ranking)
+    rank = next((row["rank"] for row in ranked if _who(row) == _who(entry)), None)
     return Standing(score, before, improved, rank, len(ranked))
 
 
@@ -155,9 +166,11 @@ def _find(board: Board, task: Task, word: str) -> Entry:
 
 def _answers_in_use(task: Task) -> tuple[str, ...] | None:
     """The fingerprints of the answers prepared here; None where none are, for reading a board prepares nothing."""
-    if not (prepare.folder(task) / "facts.json").is_file():
+    try:
+        found = prepare.kept(task)
+    except KitError:  # damaged: `kit verify` says so
         return None
-    return tuple(dict.fromkeys(prepare.fingerprints(task)))
+    return tuple(dict.fromkeys(found.fingerprints)) if found else None
 
 
 def _read_one(task: Task, ranking: Ranking, part: str, top: int | None, board: Board) -> Leaderboard:

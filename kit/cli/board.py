@@ -128,7 +128,7 @@ def compare(
         export.write_json(export.comparison_document(one, other, comparisons, verdict))
     else:
         render.comparison(one, other, comparisons)
-        render.say(verdict)
+        render.prose(verdict)
 
 
 @app.command()
@@ -138,15 +138,15 @@ def verify(task: OptionalTask = None, form: AsJson = Facts.table) -> None:
     Example: kit verify mnist
     """
     from kit import export, render, tasks
-    from kit.verify import verify
+    from kit.verify import report
 
-    checked, faults = verify(task)
+    found = report(task)
     if form is Facts.json:
-        export.write_json({"entries": checked, "verified": not faults, "faults": faults})
-    if faults:
-        listed = "\n".join(f"  - {fault}" for fault in faults)
-        plural = "fault" if len(faults) == 1 else "faults"
-        raise KitError(f"The board is not what was submitted; {len(faults)} {plural}:\n{listed}")
+        export.write_json(found.document())
+    for warning in found.warnings:
+        render.note(warning)
+    if found.faults:
+        raise KitError(found.complaint())
     if form is Facts.table:
-        render.say(f"{checked:,} entries verified: the chain, their files and their scores agree.")
+        render.say(found.words())
     tasks.raise_problems(task)
