@@ -1,11 +1,11 @@
 """Run one `kit` command again and again, each time with another of its calls to the system refused.
 
-    python -m tests.faults FOLDER EACCES submit coin preds.npy
+    python -m tests.faults FOLDER first EACCES submit coin preds.npy
 
 FOLDER holds `workspace` and `cache`, which every run gets a copy of, in FOLDER/now. Python tells an audit hook of each
 file that is opened, renamed or removed, and of each folder that is made or listed, before it is done, and the hook may
-refuse it. Prints a list in JSON: for each call its event and path, the exit code, what stderr said, what escaped, what
-was left, and how many entries the board had.
+refuse it: `every` call, or the `first` of its kind and file. Prints a list in JSON: for each call its event and path,
+the exit code, what stderr said, what escaped, what was left, and how many entries the board had.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -83,10 +84,14 @@ def once(hook: Refusing, base: Path, number: int, refused: int, command: list[st
     }
 
 
+def chosen(seen: list[tuple[str, str]], which: str) -> list[int]:
+    """The numbers of the calls to refuse. Names with a date or a random part count as one."""
+    kinds = [(event, re.sub(r"[0-9a-f]{4,}|\d+", "#", path)) for event, path in seen]
+    return list(range(len(seen))) if which == "every" else [kinds.index(kind) for kind in dict.fromkeys(kinds)]
+
+
 if __name__ == "__main__":
-    place, number, command = Path(sys.argv[1]), getattr(errno, sys.argv[2]), sys.argv[3:]
+    place, which, number, command = Path(sys.argv[1]), sys.argv[2], getattr(errno, sys.argv[3]), sys.argv[4:]
     hook = Refusing()
-    told = [once(hook, place, number, -1, command)]
-    for refused in range(len(hook.seen)):
-        told.append(once(hook, place, number, refused, command))
-    print(json.dumps(told))
+    whole = once(hook, place, number, -1, command)
+    print(json.dumps([whole, *(once(hook, place, number, call, command) for call in chosen(hook.seen, which))]))
