@@ -99,9 +99,14 @@ def emit(text: str, machine: bool = False) -> None:
             out.write(text.encode(encoding, "backslashreplace").decode(encoding))
         out.flush()
     except (OSError, ValueError) as error:
-        with suppress(OSError, ValueError):  # what is left in the buffer must not fail again when Python ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        give_up()
         raise Unwritable(error) from error
+
+
+def give_up() -> None:
+    """stdout goes nowhere from now on: what is left in its buffer must not fail again when Python ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def show(content: RenderableType, columns: int | None = None) -> None:
@@ -190,10 +195,10 @@ def fit(columns: Sequence[Column], sizes: Sequence[Sequence[int]], room: int | N
     least = [min(need, column.fold or need) for column, need in zip(columns, needed, strict=True)]
     spare = room - _total(staying, least)
     for number in staying:
-        if columns[number].whole:
-            least[number] = max(
-                size for size in (*sizes[number], least[number]) if size <= max(0, spare) + least[number]
-            )
+        if columns[number].whole and spare > 0:
+            before = least[number]
+            least[number] = max(size for size in (*sizes[number], before) if size <= before + spare)
+            spare -= least[number] - before
     while _total(kept, least) > room:
         gone = max(kept, key=lambda number: columns[number].drop)
         if not columns[gone].drop:

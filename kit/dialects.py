@@ -54,6 +54,8 @@ def header_faults(head: bytes, header: Sequence[str], spec: Spec, problem: str =
     if known := _file_kind(head) or _line_above(head, spec) or problem:
         return [known]
     faults = column_faults(header, spec)
+    if faults and "commas, not" in faults[-1] and re.search(rb"\d,\d", head):
+        faults[-1] += " Write 0.5, not 0,5."
     if faults and head.startswith(b'""') and "index=False" in faults[-1]:
         faults[-1] += " In R: write.csv(x, file, row.names = FALSE)."
     return faults

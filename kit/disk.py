@@ -25,7 +25,8 @@ _SENT_FOR = 7 * _DAY  # a run that is out on a cluster is not given up sooner
 
 @dataclass(frozen=True)
 class Usage:
-    """What one task takes in one place: "downloads", "prepared", "runs", "submissions" or "leaderboard".
+    """What one task takes in one place: "downloads", "prepared", "runs" and "submissions"; all share a "leaderboard"
+    and what "libraries" keep.
 
     unread: folders that may not be looked into, and whose content is not counted.
     """
@@ -66,6 +67,7 @@ def usage(task: str | None = None) -> list[Usage]:
     if task is None:
         board = workspace.root() / "leaderboard"
         found.append(_usage("leaderboard", "", board, [board]))
+        found.append(_usage("libraries", "", workspace.libraries(), _children(workspace.libraries())))
     return sorted((each for each in found if each.files or each.unread), key=lambda each: -each.bytes)
 
 
@@ -108,7 +110,7 @@ def seconds(text: str) -> float:
 def _remove_folder(folder: Path) -> None:
     """It is moved aside first, so that a folder that is half deleted is never taken for a whole one."""
     aside = folder.with_name(f".{folder.name}.deleted")
-    with suppress(FileNotFoundError):
+    if os.path.isdir(aside):  # a deletion that was cut short
         shutil.rmtree(aside)
     try:
         os.replace(folder, aside)

@@ -80,7 +80,7 @@ _OS_ERRORS = {  # by name, for some systems lack some: (what is wrong, what to d
 }
 _WORDS = {getattr(errno, name): words for name, words in _OS_ERRORS.items() if hasattr(errno, name)}
 _OF_THE_DISK = {getattr(errno, name, None) for name in ("EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE")}
-_OF_THE_MACHINE = _OF_THE_DISK | {errno.EMFILE, errno.ENFILE}  # of no file in particular
+_OF_THE_MACHINE = _OF_THE_DISK | {errno.EMFILE, errno.ENFILE, errno.ENODEV}  # of no file in particular
 
 
 def is_of_the_disk(error: OSError) -> bool:
@@ -110,8 +110,8 @@ def os_error_words(error: OSError, places: dict[str, str] | None = None) -> str 
     what, advice = _WORDS[number]
     verb = "written" if is_of_the_disk(error) and number not in (errno.EIO, getattr(errno, "ESTALE", None)) else "used"
     other = f"Mend that, or set {variable} to another folder." if variable else "Mend that, or take another path."
-    what_of = shown(path, 1000) if path else "A file, or what the command shows,"
-    return f"{what_of} cannot be {verb}: {what}. {advice or other}"
+    subject = shown(path, 1000) if path else "A file, or what the command shows,"
+    return f"{subject} cannot be {verb}: {what}. {advice or other}"
 
 
 def did_you_mean(word: str, choices: Sequence[str]) -> str:

@@ -90,7 +90,8 @@ def leaderboards(boards: Sequence[Leaderboard], form: str) -> None:
         write_json([document(board) for board in boards])
         return
     for place, board in enumerate(boards):
-        emit("\n" if place else "")
+        if place:
+            emit("\n", machine=True)
         if form == "csv":
             columns = ("rank", "rank_low", "rank_high", "name", "entries")
             write_csv([flat(row, board.part) for row in board.rows], columns)

@@ -5,7 +5,6 @@ They are kept as plain .npy files and memory-mapped. The folder's name carries a
 the answers differ.
 """
 
-import errno
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -97,8 +96,8 @@ def _call(task: Task, name: str, *arguments: str) -> Any:
             raise
         raise KitError(f"Task {task.name}: {name}() failed: {error}") from error
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
+        if isinstance(error, OSError) and (explained := workspace.explained(error)):
+            raise explained from error  # no fault of the task's
         place, step = "", error.__traceback__
         while step is not None:
             file = Path(step.tb_frame.f_code.co_filename)
@@ -187,9 +186,8 @@ def _prepare(task: Task, source: str | None, data: Data | None, anew: bool = Fal
     try:
         write(place, data, full, anew)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise KitError(f"{place}, where {task.name} is to be prepared, cannot be written: {error.strerror}.") from error
+        message = f"{place}, where {task.name} is to be prepared, cannot be written: {error.strerror}."
+        raise workspace.explained(error) or KitError(message) from error
     found = open_(place)
     if found is None:
         raise KitError(f"{place}, where {task.name} was prepared, is gone. Run the command again.")

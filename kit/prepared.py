@@ -1,16 +1,15 @@
 """The folder in which a task's Spec and Answers are kept: written whole, opened whole, memory-mapped."""
 
 import json
-import os
 import secrets
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from kit import workspace
 from kit.errors import KitError, first_line
 from kit.task import Answers, Array, Data, Spec
 
@@ -57,12 +56,10 @@ def write(place: Path, data: Data, full: Answers, anew: bool) -> None:
     draft.mkdir()  # as the umask says, so that others of a group may read it
     try:
         for name, array in arrays.items():
-            with (draft / f"{name}.npy").open("wb") as file:
+            with workspace.replacing(draft / f"{name}.npy") as file:
                 np.save(file, array, allow_pickle=False)
-                _to_disk(file)
-        with (draft / "facts.json").open("w", encoding="utf-8") as file:
-            json.dump(facts, file)
-            _to_disk(file)
+        with workspace.replacing(draft / "facts.json") as file:
+            file.write(json.dumps(facts).encode())
         if not anew and _is_whole(place):  # another process was first, with the same result
             return
         with suppress(FileNotFoundError):
@@ -84,11 +81,6 @@ def _is_whole(place: Path) -> bool:
         return False
 
 
-def _to_disk(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
 def _compact(ids: Array) -> Array:
     """Text as UTF-8 bytes: a quarter of the memory, and no conversion when a table's ids are matched with them."""
     return np.char.encode(ids, "utf-8") if ids.dtype.kind == "U" else ids
@@ -100,7 +92,7 @@ def open_(place: Path) -> Prepared | None:
         return None
     try:
         facts = json.loads((place / "facts.json").read_text(encoding="utf-8"))
-        arrays = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in facts["arrays"]}
+        arrays = {name: workspace.mapped(place / f"{name}.npy") for name in facts["arrays"]}
         for name, array in arrays.items():
             if [array.dtype.str, list(array.shape)] != facts["arrays"][name]:
                 raise ValueError(f"{name}.npy has another shape")

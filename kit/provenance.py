@@ -1,7 +1,6 @@
 """What a run was trained on, and where: data, code, versions, machine. Who goes on with a run compares them first."""
 
 import dataclasses
-import hashlib
 import os
 import platform
 import sys
@@ -9,14 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kit import code, prepare, tasks
+from kit.digest import digest
 from kit.settings import Settings
 from kit.task import Data
 
 Facts = dict[str, Any]
-_HASH = 16  # hexadecimal digits kept of a sha256: two contents that are told apart by chance are 1 in 2^64
 _NOTED = ("scipy", "pandas", "torchvision", "transformers", "tokenizers", "RNA", "vaderSentiment")  # beside the code's
 
 
@@ -30,7 +27,7 @@ def of(wanted: Settings, data: Data) -> Facts:
     parts = {part.name: getattr(data, part.name) for part in dataclasses.fields(data) if part.name != "source"}
     return {
         "data source": data.source,
-        "answers": prepare.fingerprint(task)[:_HASH],
+        "answers": prepare.fingerprint(task)[:16],
         "data": {name: digest(value) for name, value in parts.items()},
         "code": {_named(file, task.folder): digest(file.read_bytes()) for file in source.files},
         "the kit's code": digest([file.read_bytes() for file in _of_the_kit()]),
@@ -63,39 +60,6 @@ def machine(packages: Iterable[str] = ()) -> Facts:
         "processors": here,
         "threads": torch.get_num_threads() if torch else int(os.environ.get("OMP_NUM_THREADS") or here or 1),
     }
-
-
-def digest(value: Any) -> str:
-    """A hash of a value's content: arrays, tensors, tables, texts, numbers, and what is made of them."""
-    whole = hashlib.sha256()
-    _add(whole, value)
-    return whole.hexdigest()[:_HASH]
-
-
-def _add(whole: Any, value: Any) -> None:
-    """Add a value to a hash, each part with its type and size before it: no two values read alike."""
-    if hasattr(value, "detach") or hasattr(value, "to_numpy"):  # a tensor, a table
-        value = value.detach().cpu().numpy() if hasattr(value, "detach") else value.to_numpy()
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        whole.update(f"array {value.dtype.str} {value.shape}:".encode())
-        whole.update(np.ascontiguousarray(value).view(np.uint8).data if value.size and value.itemsize else b"")
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        _add(whole, {part.name: getattr(value, part.name) for part in dataclasses.fields(value)})
-    elif isinstance(value, dict):
-        whole.update(f"dict {len(value)}:".encode())
-        for name, part in value.items():
-            _add(whole, name)
-            _add(whole, part)
-    elif isinstance(value, bytes | str | int | float | complex | Path | np.generic | None):
-        text = value if isinstance(value, bytes) else repr(value).encode("utf-8", "backslashreplace")
-        whole.update(f"{type(value).__name__} {len(text)}:".encode() + text)
-    elif isinstance(value, Iterable):
-        parts = list(value)
-        whole.update(f"list {len(parts)}:".encode())
-        for part in parts:
-            _add(whole, part)
-    else:
-        whole.update(f"{type(value).__qualname__};".encode())  # its content cannot be known
 
 
 def _of_the_kit() -> list[Path]:

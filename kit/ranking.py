@@ -9,7 +9,7 @@ import numpy as np
 from kit import prepare, ranks, statistics, store, tasks
 from kit.board import Board, Entry, Ranking
 from kit.errors import KitError, did_you_mean
-from kit.metrics import Metric, WholeMetric
+from kit.metrics import Metric, WholeMetric, over_columns
 from kit.ranks import Bound, RankRanges
 from kit.scoring import PARTS
 from kit.statistics import Comparison
@@ -61,9 +61,17 @@ def _rankings(task: Task, board: Board) -> list[Ranking]:
     """
     known = board.rankings(task.name)
     same = _answers_in_use(task) or (known[0].answers if known else ("",))
-    first = Ranking(task.name, same, task.metrics[0].name, getattr(task.metrics[0], "version", 1))
+    first = Ranking(task.name, same, task.metrics[0].name, _version(task, known))
     merged = (each._replace(answers=same) if each.answers[0] in same else each for each in known)
     return list(dict.fromkeys([first, *merged]))
+
+
+def _version(task: Task, known: list[Ranking]) -> int:
+    """Of the definition by which the task's first metric scores its columns; the newest entry's where none is known."""
+    metric = task.metrics[0]
+    if _answers_in_use(task):
+        return over_columns(metric, prepare.spec(task).shapes[0]).version
+    return next((each.version for each in known if each.metric == metric.name), metric.version)
 
 
 def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list[Leaderboard]:
@@ -100,15 +108,16 @@ class Standing:
 def standing(task: Task, entry: Entry) -> Standing:
     """What an entry that was just made changed, on the board of its answers and metric, over all test rows."""
     board = Board()
-    here = {"answers": entry["answers"], "metric": entry["metric"]}
-    earlier = [row for row in board.all(task.name, name=entry["name"], **here) if row["number"] < entry["number"]]
+    ranking = Ranking(task.name, (entry["answers"],), entry["metric"], entry["metric_version"])
+    ranking = next((each for each in _rankings(task, board) if set(ranking.answers) <= set(each.answers)), ranking)
+    mine = {"name": entry["name"], "baseline": entry["baseline"], "metric": entry["metric"]}
+    rows = board.all(task.name, **mine, metric_version=entry["metric_version"])
+    earlier = [row for row in rows if row["answers"] in ranking.answers and row["number"] < entry["number"]]
     scores = [row["score"] for row in earlier if row["score"] is not None]
     best = max if entry["higher_is_better"] else min
     before, score = best(scores, default=None), entry["score"]
     improved = score is not None and (before is None or (score != before and best(score, before) == score))
-    same = _answers_in_use(task) or ()
-    answers = same if entry["answers"] in same else (entry["answers"],)
-    ranked = board.best(Ranking(task.name, answers, entry["metric"], entry["metric_version"]))
+    ranked = board.best(ranking)
     rank = next((row["rank"] for row in ranked if _who(row) == _who(entry)), None)
     return Standing(score, before, improved, rank, len(ranked))
 

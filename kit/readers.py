@@ -39,7 +39,7 @@ def kind_of(path: Path) -> str:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise refused(path, f"there is no such file: {shown(path, 200)}") from None
+        raise refused(path, f"there is no such file: {shown(path, 200)}{_no_path(str(path))}") from None
     except ValueError as error:  # a NUL in the name
         raise refused(path, f"there can be no such file: {error}.") from error
     if stat.S_ISDIR(status.st_mode):
@@ -52,6 +52,15 @@ def kind_of(path: Path) -> str:
     if status.st_size == 0:
         raise refused(path, "the file is empty.")
     return ending
+
+
+def _no_path(text: str) -> str:
+    """A sentence on a text that is no path."""
+    if "\n" in text and "," in text:
+        return ". This is text, not a path; write it to a file that ends in .csv."
+    if text.startswith(("http:", "https:", "s3:", "file:")):
+        return ". This is an address, not a path; download the file first."
+    return f". Did you mean {Path(text).expanduser()}?" if text.startswith("~") else ""
 
 
 def read_npy(path: Path, spec: Spec) -> Array:

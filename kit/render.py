@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kit.statistics import Comparison
     from kit.task import Spec, Task
 
-__all__ = ["complain", "hush", "note", "optional", "say"]  # of console.py, for whoever shows something
+__all__ = ["complain", "hush", "note", "optional", "prose", "say"]  # of console.py, for whoever shows something
 
 NONE = "-"  # where there is no number
 _BRIEF = 100  # columns
@@ -88,16 +88,17 @@ def run_table(rows: Sequence[tuple[Record, int, dict[str, float]]]) -> None:
         Column("state"),
         Column("epochs", right=True, drop=5),
         Column("held out", drop=4),
-        Column("test"),
+        Column("metric", drop=1),
+        Column("test", right=True),
         Column("seconds", right=True, drop=3),
         Column("remark", drop=2, fold=14),
     ]
     cells = []
     for record, epochs, measured in rows:
         held_out = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
-        test = f"{record.metric} {number(record.score)}" if record.metric else ""
+        test = number(record.score) if record.metric else ""
         remark = "; ".join(filter(None, [record.settings.remark(), (record.error or "").partition("\n")[0]]))
-        done = (record.id, record.settings.task, record.state, str(epochs or ""), held_out, test)
+        done = (record.id, record.settings.task, record.state, str(epochs or ""), held_out, record.metric or "", test)
         cells.append((*done, f"{record.seconds:.1f}", remark))
     _left_out(table(columns, cells))
 
@@ -121,7 +122,7 @@ def standing(name: str, where: Standing) -> None:
         said = f"An improvement: the best of {name} was {number(where.before)}"
     else:
         said = f"No improvement: the best of {name} stays {number(where.before)}"
-    say(f"{said}. Place {where.rank:,} of {where.names:,}.")
+    prose(f"{said}. Place {where.rank:,} of {where.names:,}.")
 
 
 def leaderboards(boards: Sequence[Leaderboard]) -> None:

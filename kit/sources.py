@@ -112,7 +112,7 @@ def _places(file: File) -> list[str | Package]:
 
 
 def _is_whole(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256(path) == digest
+    return os.path.isfile(path) and sha256(path) == digest
 
 
 def _check(draft: Path, file: File) -> None:
@@ -217,11 +217,11 @@ def prepared(task: str, name: str, build: Callable[[], dict[str, Array]]) -> dic
     name: of the folder in the cache; change it when `build` changes. Arrays of Python objects are refused.
     """
     folder = workspace.cache() / task / name
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # pathlib fails in a folder that may not be looked into
         with _alone(folder):
-            if not folder.is_dir():  # else another process was first
+            if not os.path.isdir(folder):  # else another process was first
                 _save(build(), folder)
-    return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+    return {path.stem: workspace.mapped(path) for path in sorted(folder.glob("*.npy"))}
 
 
 def _save(arrays: dict[str, Array], folder: Path) -> None:

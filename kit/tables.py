@@ -1,6 +1,7 @@
 """A table of predictions, its lines in any order, as an array in the order of the Spec; its faults are told."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,7 @@ def in_order(table: Any, spec: Spec) -> tuple[Array, Array | None, list[str]]:
     except pa.ArrowException:
         fault = f"column {id_column} holds {shown(table[id_column].type)}; text or whole numbers are wanted."
         return np.full(shape, np.nan), np.ones(shape, bool), [fault]
-    is_text = not pa.types.is_floating(table[id_column].type)  # floats are whole numbers already where they can be
-    line, faults = lines(given, rows, needed, ids.places if is_text else matching.places)
+    line, faults = lines(given, rows, needed)
     array, told = np.empty((len(given), len(columns)), np.float32), np.zeros((len(given), len(columns)), bool)
     for number, column in enumerate(columns):
         values, unreadable, more = read_cells(arrow.plain(table[column]).combine_chunks(), given, column, spec)
@@ -47,9 +47,9 @@ def in_order(table: Any, spec: Spec) -> tuple[Array, Array | None, list[str]]:
     return array, in_rows(told, line, True).reshape(shape) if faults else None, faults
 
 
-def lines(given: Any, known: Array, needed: Array | None, places: Any = ids.places) -> tuple[Array, list[str]]:
+def lines(given: Any, known: Array, needed: Array | None = None) -> tuple[Array, list[str]]:
     """(n_rows,) which line holds each row, -1 where none does; and what is wrong with the lines' ids."""
-    place = places(given, known)
+    place = ids.places(given, known)
     found = np.flatnonzero(place >= 0)
     rows_of = place[found]
     times = np.bincount(rows_of, minlength=len(known))
@@ -86,13 +86,15 @@ def numbers(cells: Any, given: Any, column: str, spec: Spec) -> tuple[Array, Arr
     """A column's values as float64, which of its cells cannot be read, and the fault that says so."""
     import pyarrow as pa
 
-    try:
-        return arrow.values(arrow.cast(cells, pa.float64(), safe=False), np.nan), np.zeros(len(cells), bool), []
-    except pa.ArrowException:
-        values = np.full(len(cells), np.nan)
+    values = np.full(len(cells), np.nan)
+    with suppress(pa.ArrowException):
+        if not pa.types.is_temporal(cells.type):
+            return arrow.values(arrow.cast(cells, pa.float64(), safe=False), np.nan), np.zeros(len(cells), bool), []
     import pyarrow.compute as pc
 
     try:
+        if pa.types.is_duration(cells.type):  # its text would be a number
+            raise pa.ArrowInvalid
         text = pc.utf8_trim_whitespace(cells.cast(pa.string()))
     except pa.ArrowException:
         fault = f"column {shown(column, 40)} holds {shown(cells.type)}; numbers are wanted."
@@ -110,6 +112,8 @@ def numbers(cells: Any, given: Any, column: str, spec: Spec) -> tuple[Array, Arr
 
 def _meant(word: str) -> str:
     """A sentence on a word that is a number to people, or ""."""
+    if re.fullmatch(r"[+-]?[1-9]\d{0,2},\d{3}", word):
+        return f" Write it without a comma: {shown(word.replace(',', ''))} or {shown(word.replace(',', '.'))}."
     if re.fullmatch(r"[+-]?\d*,\d+", word):
         return f" Write {shown(word.replace(',', '.'), 40)}, not {shown(word, 40)} (a decimal comma)."
     if re.fullmatch(r"[+-]?[\d.]+ ?%", word):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import platformdirs
 
@@ -33,10 +33,18 @@ def cache() -> Path:
     """Downloads and prepared data: `$KIT_CACHE`, else the platform's cache folder."""
     if chosen := os.environ.get("KIT_CACHE"):
         return _chosen("KIT_CACHE", chosen)
-    folder = Path(platformdirs.user_cache_dir("competition-kit", appauthor=False))
-    if not folder.is_absolute():  # "~/.cache", where nobody knows whose home that is
+    try:
+        folder = Path(platformdirs.user_cache_dir("competition-kit", appauthor=False))
+    except RuntimeError:  # nobody knows whose home that is
+        folder = Path("~")  # as it is left in older versions of platformdirs
+    if not folder.is_absolute():
         raise KitError("You have no home folder here, so data has no place. Set KIT_CACHE to a folder.")
     return folder
+
+
+def libraries() -> Path:
+    """What libraries keep between runs, such as matplotlib's list of fonts."""
+    return cache() / "libraries"
 
 
 def _chosen(variable: str, text: str) -> Path:
@@ -82,6 +90,18 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def mapped(path: Path) -> Any:
+    """The array of a .npy file, memory-mapped; read where the file system maps nothing, as some network drives."""
+    import numpy as np
+
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return np.load(path, allow_pickle=False)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes its place at `path`, whole and on disk, when the block ends well; else nothing changes.
@@ -101,9 +121,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         _rename(draft, path)
         _sync_folder(path.parent)
     except OSError as error:
-        if error.filename == str(draft) or (error.filename is None and is_of_the_disk(error)):
-            error.filename = str(path)  # the name that the user knows
-        raise
+        if error.filename != str(draft) and (error.filename is not None or not is_of_the_disk(error)):
+            raise
+        number = error.errno or errno.ENOSPC  # as numpy has it
+        raise OSError(number, os.strerror(number), str(path)) from error  # the name that the user knows
     finally:
         with suppress(OSError):
             draft.unlink()

@@ -3,7 +3,6 @@
 import errno
 import os
 import sys
-from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -24,7 +23,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # such as `kit predict --help | head`
-        _forget_stdout()
+        _give_up()
         sys.exit(0)
     except OSError as error:
         from kit import workspace
@@ -34,7 +33,7 @@ def main() -> None:
             explained = KitError("Standard output is closed, so nothing could be shown.")
         if explained is None:
             raise
-        _forget_stdout()  # it may be what could not be written
+        _give_up()  # it may be what could not be written
         _end(explained)
 
 
@@ -59,10 +58,10 @@ def _end(error: KitError) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-def _forget_stdout() -> None:
-    """Python would flush it once more at the end, and complain."""
-    with suppress(OSError, AttributeError, ValueError):  # it may be closed, or no file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _give_up() -> None:
+    from kit.console import give_up
+
+    give_up()
 
 
 def _open_streams() -> None:

@@ -128,7 +128,7 @@ def compare(
         export.write_json(export.comparison_document(one, other, comparisons, verdict))
     else:
         render.comparison(one, other, comparisons)
-        render.say(verdict)
+        render.prose(verdict)
 
 
 @app.command()

@@ -25,7 +25,7 @@ SAVE_EVERY = 60.0  # seconds; and after each epoch
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train; see `fit`."""
+    """How to train; see `fit`. data: a hash of what is trained on."""
 
     loss: Callable[..., Tensor]
     epochs: int
@@ -39,6 +39,7 @@ class Recipe:
     patience: int | None
     maps: Callable[..., Tensor] | None
     compile: bool
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ class Training:
     def take_up(self, state: checkpoints.State) -> None:
         """Go on from a saved state."""
         then, now = state["facts"], self.facts()
-        if other := [f"{name} {then[name]:,}, now {now[name]:,}" for name in now if then[name] != now[name]]:
+        if other := [f"{name} {then[name]}, now {now[name]}" for name in now if then.get(name, now[name]) != now[name]]:
             raise KitError(f"The checkpoint in {self.folder} is of another training: {', '.join(other)}. Start anew.")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
@@ -254,10 +255,12 @@ class Training:
         parts |= {"average": self.kept} if self.kept is not self.model else {}
         return parts | ({"stopping": self.stopping} if self.stopping else {})
 
-    def facts(self) -> dict[str, int]:
+    def facts(self) -> dict[str, Any]:
         """What must be the same for a state to fit."""
         rows, n = len(self.batches.tensors[0]), sum(part.numel() for part in self.model.parameters())
-        return {"epochs": self.recipe.epochs, "batch size": self.batches.size, "training rows": rows, "parameters": n}
+        sizes = {"epochs": self.recipe.epochs, "batch size": self.batches.size, "training rows": rows, "parameters": n}
+        numbers = ("learning_rate", "weight_decay", "warm_up", "average", "clip", "patience", "data")
+        return sizes | {name.replace("_", " "): getattr(self.recipe, name) for name in numbers}
 
     def learning_rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])

@@ -1,11 +1,13 @@
 """Train a network: what baselines call. Where and how it is computed, watched and kept is not their concern."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from kit import render
+from kit.digest import digest
 from kit.errors import KitError
 from kit.metrics import Metric
 from kit.task import Array, Run
@@ -96,6 +98,7 @@ def fit(
         )
     with stops.advice(recipe.batch_size):
         batches = Batches(devices.resident(rows, run.device), recipe.batch_size, padding)
+        recipe = replace(recipe, data=digest(rows))
         return Training(model, batches, len(inputs), recipe, judge, run, folder).run(saved)
 
 
