@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kit import predictions, prepare, scoring, tasks
 from kit.errors import KitError
 from kit.scoring import Scorecard
-from kit.task import Array, Data
+from kit.task import Array, Data, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,19 @@ def load(task: str, source: str | None = None) -> Data:
     source: which data set, for a task that has several; what was prepared last stays chosen.
     """
     return prepare.load(tasks.find(task), source)
+
+
+def refreshed(task: Task, before: str | None) -> str:
+    """What preparing a task anew changed, in words; `before` is the fingerprint its answers had."""
+    from kit.board import Board
+
+    now = prepare.fingerprints(task)
+    words = "Prepared anew." if before is None else "Prepared anew: the answers are the same."
+    if before not in (None, now[0]):
+        words = "Prepared anew: the answers changed."
+    if any(ranking.answers[0] not in now for ranking in Board().rankings(task.name)):
+        words += f" Entries scored on other answers are listed apart; `kit rescore {task.name}` scores them on these."
+    return words
 
 
 def check(task: str, source: Any) -> Array:
@@ -82,5 +95,5 @@ def login_name() -> str:
     """Who is logged in; some containers do not know."""
     try:
         return getpass.getuser()
-    except (KeyError, OSError) as error:
+    except (KeyError, OSError, ImportError) as error:  # the last one on Windows
         raise KitError("Nobody is logged in here by name. Say who submits: --name ada") from error

@@ -44,3 +44,23 @@ def true(mask: Any) -> Array:
 
     bits = values(mask.cast(pa.uint8()), 0) if mask.null_count else np.from_dlpack(mask.cast(pa.uint8()))
     return np.asarray(bits).astype(bool)
+
+
+def numbers(array: Array) -> Any:
+    """A numpy array of int64 or float64 as a pyarrow Array of the same values."""
+    import pyarrow as pa
+
+    kind = pa.int64() if array.dtype == np.int64 else pa.float64()
+    return pa.Array.from_buffers(kind, len(array), [None, pa.py_buffer(np.ascontiguousarray(array))])
+
+
+def plain(column: Any) -> Any:
+    """A ChunkedArray without dictionaries whose words pyarrow cannot look up, such as a Categorical of polars."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type) or column.type.value_type != pa.string_view():
+        return column
+    pieces = [
+        pa.DictionaryArray.from_arrays(piece.indices, piece.dictionary.cast(pa.string())) for piece in column.chunks
+    ]
+    return pa.chunked_array(pieces, pa.dictionary(column.type.index_type, pa.string()))

@@ -12,18 +12,21 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from kit import prepare, render, runs, tasks, workspace
+from kit import prepare, provenance, render, runs, tasks, workspace
 from kit import run as running
 from kit.board import Entry
 from kit.errors import KitError
-from kit.runs import Record, Settings
+from kit.runs import Record
+from kit.settings import Settings
 
 RETRIES = 5  # of a job whose worker was lost
 
 Files = dict[str, bytes]  # content by path
 
 
-def run(grid: Sequence[Settings], on: str, gpus: float, cpus: float) -> Iterator[tuple[Settings, Entry | Exception]]:
+def run(
+    grid: Sequence[Settings], on: str, gpus: float, cpus: float
+) -> Iterator[tuple[Settings, Entry | Exception | None]]:
     """Each run's entry, or what went wrong, as they come. on: "ray" finds or starts a cluster, or its address."""
     ray = _connect(on)
     # a process a job: the next one finds no task of the one before, nor its memory on the GPU
@@ -63,7 +66,7 @@ def _connect(on: str) -> Any:
     return ray
 
 
-def _received(ray: Any, done: Any, folder: Path, record: Record) -> Entry | Exception:
+def _received(ray: Any, done: Any, folder: Path, record: Record) -> Entry | Exception | None:
     """Take in one run's result: its files, its submission, its record."""
     try:
         made = ray.get(done)
@@ -71,13 +74,15 @@ def _received(ray: Any, done: Any, folder: Path, record: Record) -> Entry | Exce
         if made["answers"] != here:
             raise KitError(f"The worker's data is not what is here ({made['answers'][:16]}, {here[:16]}).")
         _unpack(made["files"], folder)
-        entry = running.submit(folder, record, running.Trained(made["predictions"], made["device"], made["seconds"]))
+        record = replace(record, trained_on=made["trained_on"], machine=made["trained"].machine)
+        entry = running.submit(folder, record, made["trained"])
     except Exception as error:
         cause = getattr(error, "cause", None) or error  # Ray wraps what a job raised
         runs.write(folder, replace(record, state="failed", since=None, error=str(cause)))
         return cause
-    facts = {"metric": entry["metric"], "score": entry["score"], "seconds": entry["seconds"]}
-    runs.write(folder, replace(record, state="finished", since=None, **facts))
+    facts = {"metric": entry["metric"], "score": entry["score"]} if entry else {}
+    seconds = round(made["trained"].seconds, 2)
+    runs.write(folder, replace(record, state="finished", since=None, seconds=seconds, **facts))
     return entry
 
 
@@ -85,7 +90,7 @@ def _luggage(settings: Settings) -> tuple[Files, Files]:
     """What a worker may lack: a task of the workspace's own, and the weights to start from."""
     task = tasks.find(settings.task)
     own = (workspace.root() / "tasks") in task.folder.parents
-    weights = workspace.root() / "runs" / settings.weights_from if settings.weights_from else None
+    weights = settings.weights()
     return (_packed(task.folder, "*") if own else {}), (_packed(weights, "best.pt") if weights else {})
 
 
@@ -98,11 +103,10 @@ def _work(settings: dict[str, Any], source: str | None, task: Files, weights: Fi
         if wanted.weights_from:
             _unpack(weights, workspace.root() / "runs" / wanted.weights_from)
         folder = workspace.runs(wanted.task) / "run"
-        trained = running.train(wanted, folder, "new", source)
+        data = running.load(wanted, source)
         return {
-            "predictions": trained.predictions,
-            "device": trained.device,
-            "seconds": trained.seconds,
+            "trained_on": provenance.of(wanted, data),
+            "trained": running.train(wanted, folder, data),
             "answers": prepare.fingerprint(tasks.find(wanted.task)),
             "files": _packed(folder, "*", but="last-*.pt") if folder.is_dir() else {},
         }

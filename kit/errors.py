@@ -1,5 +1,7 @@
 """Errors that a user can mend, and their words. `main()` prints them without a traceback; all others keep theirs."""
 
+import errno
+import os
 from collections.abc import Sequence
 
 FIRST = 3  # how many places a message names
@@ -21,6 +23,18 @@ class SourceError(KitError):
     """A file of a data set cannot be had, or is not the file it should be."""
 
 
+class TaskError(KitError):
+    """A task that its author must mend, with every fault found in it.
+
+    faults: one sentence each.
+    """
+
+    def __init__(self, name: str, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        lead = f"Task {name}: " if len(faults) == 1 else f"Task {name} has {len(faults)} faults:\n"
+        super().__init__(lead + _listed(faults))
+
+
 class PredictionError(KitError):
     """A submission that cannot be scored, with every fault found in it.
 
@@ -29,9 +43,75 @@ class PredictionError(KitError):
 
     def __init__(self, name: str, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        listed = faults[0] if len(faults) == 1 else "\n".join(f"  - {fault}" for fault in faults)
         lead = f"{name}: " if len(faults) == 1 else f"{name} has {len(faults)} faults:\n"
-        super().__init__(f"{lead}{listed}")
+        super().__init__(lead + _listed(faults))
+
+
+def _listed(faults: Sequence[str]) -> str:
+    return faults[0] if len(faults) == 1 else "\n".join(f"  - {fault}" for fault in faults)
+
+
+_MAKE_ROOM = "Make room; `kit disk` shows what takes it."
+_OS_ERRORS = {  # by name, for some systems lack some: (what is wrong, what to do where that is not "use another path")
+    "EACCES": ("permission is denied", ""),
+    "EPERM": ("permission is denied", ""),
+    "EROFS": ("the file system is read-only", ""),
+    "ENOSPC": ("the disk is full", _MAKE_ROOM),
+    "EDQUOT": ("your quota of disk space is used up", _MAKE_ROOM),
+    "EFBIG": ("it would be larger than this file system, or `ulimit -f`, allows", ""),
+    "ENAMETOOLONG": ("the name is too long", ""),
+    "ELOOP": ("its links lead in a circle", ""),
+    "ENOTDIR": ("a file stands where a folder is wanted", ""),
+    "EEXIST": ("a file stands where a folder is wanted", ""),
+    "EISDIR": ("this is a folder, and a file is wanted", ""),
+    "ENOTEMPTY": ("a folder that is not empty stands in its place", "Look into that folder, and delete or move it."),
+    "EILSEQ": ("this file system does not take such a name", ""),
+    "EBUSY": ("another program is using it", "Close that program and try again."),
+    "ETXTBSY": ("another program is using it", "Close that program and try again."),
+    "EMFILE": ("too many files are open", "Raise the limit: ulimit -n 4096"),
+    "ENFILE": ("too many files are open on this machine", "Close other programs and try again."),
+    "EIO": ("the disk, or the network drive, failed", "Check it and try again."),
+    "ESTALE": ("the network drive has changed underneath", "Mount it anew and try again."),
+    "ENOTCONN": ("the network drive is gone", "Mount it anew and try again."),
+    "EHOSTDOWN": ("the network drive is gone", "Mount it anew and try again."),
+    "ENOLCK": ("this file system has no locks", ""),
+    "ENODEV": ("this file system cannot map files into memory", ""),
+    "ENOENT": ("it is missing; perhaps it was deleted meanwhile", "Run the command again."),
+}
+_WORDS = {getattr(errno, name): words for name, words in _OS_ERRORS.items() if hasattr(errno, name)}
+_OF_THE_DISK = {getattr(errno, name, None) for name in ("EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE")}
+_OF_THE_MACHINE = _OF_THE_DISK | {errno.EMFILE, errno.ENFILE, errno.ENODEV}  # of no file in particular
+
+
+def is_of_the_disk(error: OSError) -> bool:
+    """Whether what was being written could not be. numpy tells a full disk without a number of the system's."""
+    return error.errno in _OF_THE_DISK or (error.errno is None and " requested and " in str(error))
+
+
+def os_error_words(error: OSError, places: dict[str, str] | None = None) -> str | None:
+    """One line on what a user can mend: the path, what is wrong there, what to do. None for what is a fault of code.
+
+    That is told by the error's number, and by whether it names a file. places: folders that can be chosen, by the
+    variable that does so; a file that is missing is the user's to mend in these only.
+    """
+    if error.errno == errno.ENOENT and "temporary directory" in str(error):
+        return "There is no folder for temporary files that can be written. Set TMPDIR to one."
+    number = errno.ENOSPC if error.errno is None and is_of_the_disk(error) else error.errno
+    name = next((each for each in (error.filename2, error.filename) if isinstance(each, str | bytes)), None)
+    if number not in _WORDS or (name is None and number not in _OF_THE_MACHINE):
+        return None
+    path = os.fsdecode(name) if name else ""
+    inside = [
+        place for place in (places or {}).items() if os.path.join(path, "").startswith(os.path.join(place[1], ""))
+    ]
+    variable = max(inside, key=lambda place: len(place[1]), default=("", ""))[0]
+    if number == errno.ENOENT and not variable:
+        return None
+    what, advice = _WORDS[number]
+    verb = "written" if is_of_the_disk(error) and number not in (errno.EIO, getattr(errno, "ESTALE", None)) else "used"
+    other = f"Mend that, or set {variable} to another folder." if variable else "Mend that, or take another path."
+    subject = shown(path, 1000) if path else "A file, or what the command shows,"
+    return f"{subject} cannot be {verb}: {what}. {advice or other}"
 
 
 def did_you_mean(word: str, choices: Sequence[str]) -> str:

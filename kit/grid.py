@@ -4,11 +4,12 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from kit import render, tasks
+from kit import code, render, tasks, workspace
 from kit import run as running
 from kit.board import Entry
 from kit.errors import KitError, Stopped
-from kit.runs import Settings
+from kit.settings import FLAGS, NOTHING, Settings, asks
+from kit.task import Task
 
 Result = tuple[Settings, Entry | Exception | None]
 
@@ -35,9 +36,24 @@ def jobs(
         raise KitError("Which task? Name one (`kit tasks` lists them), or give --all for every baseline of all tasks.")
     if resume:
         raise KitError("--resume goes on with one run: name its baseline, and leave --all, --seeds and --on out.")
-    found = [tasks.find(one) for one in ([task] if task else tasks.folders())]
-    names = [(one.name, list(tasks.baselines(one)) if every else [name]) for one in found]
-    return [running.settings(one, each, seed, **options) for seed in seeds for one, of in names for each in of]
+    found = [tasks.find(task)] if task else tasks.every()
+    wanted = [(one, each) for one in found for each in (tasks.baselines(one) if every else [name or one.baseline])]
+    fitting = _fitting(wanted, options) if every else [options] * len(wanted)
+    pairs = list(zip(wanted, fitting, strict=True))
+    return [running.settings(one.name, each, seed, **fits) for seed in seeds for (one, each), fits in pairs]
+
+
+def _fitting(baselines: Sequence[tuple[Task, str]], options: dict[str, Any]) -> list[dict[str, Any]]:
+    """For each of many baselines those options that it reads; what none of them reads is refused."""
+    given = {name for name in FLAGS if asks(options.get(name)) and (name, options[name]) not in NOTHING}
+    reads = [code.of(task, name).reads() for task, name in baselines]
+    if unread := [FLAGS[name] for name in given if not any(name in read for read in reads)]:
+        raise KitError(f"None of these baselines reads {', '.join(sorted(unread))}. Leave it out.")
+    for option in FLAGS:
+        without = [name for (_, name), read in zip(baselines, reads, strict=True) if option not in read]
+        if option in given and without:
+            render.note(f"{FLAGS[option]} is left out for {', '.join(dict.fromkeys(without))}, which do not read it")
+    return [{name: value for name, value in options.items() if name not in given - read} for read in reads]
 
 
 def run(grid: Sequence[Settings], on: str, gpus: float, cpus: float) -> None:
@@ -54,7 +70,7 @@ def run(grid: Sequence[Settings], on: str, gpus: float, cpus: float) -> None:
         if isinstance(result, Exception):
             render.complain(result, which)
             failed.append(which)
-        elif result:
+        elif result:  # else it was to be tried only
             render.baseline_done(result, f"{number}/{len(grid)}" if len(grid) > 1 else "")
     if failed:
         raise KitError(f"{len(failed)} of {len(grid)} runs failed: {'; '.join(failed)}. The others are on the board.")
@@ -69,5 +85,7 @@ def _here(grid: Sequence[Settings]) -> Iterator[Result]:
         except KitError as error:
             yield job, error
         except Exception as error:
-            traceback.print_exc()
-            yield job, error
+            explained = workspace.explained(error) if isinstance(error, OSError) else None
+            if explained is None:
+                traceback.print_exc()
+            yield job, explained or error

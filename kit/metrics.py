@@ -1,25 +1,28 @@
 """Metrics as sums: what each row adds to a few totals, and how the totals become a score.
 
 From that one shape follow chunked scoring, public and private parts, bootstrap intervals and paired tests (DESIGN: all
-are sums over some of the rows). A truth cell that is NaN was not measured and adds zero to every sum.
+are sums over some of the rows). A truth cell that is NaN was not measured and adds zero to every sum. What the rows of
+each metric add stands in sums.py; the rank statistics, which are no sums, in midranks.py.
 
-Predictions are (n_rows,) labels, (n_rows, n_classes) probabilities, or one cell for each truth cell. Everything adds up
-in float64. `log_loss` and `binary_crossentropy` clip probabilities at the resolution of float32, the precision in
-which predictions are kept; scikit-learn does the same for float32.
+Predictions are (n_rows,) labels, (n_rows, n_classes) probabilities, or one cell for each truth cell. A metric is called
+like a function: `rmse(truth, predictions)`.
 """
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from kit import midranks, sums
+from kit.errors import KitError
+from kit.sums import cells, ratio
 from kit.task import Array
 
 Scale = Literal["proportion", "correlation", "positive", "real"]  # within 0..1, within -1..1, above 0, anything
-
-EPS = float(np.finfo(np.float32).eps)
+Columns = Literal["average", "pool"]
+OnCounts = Callable[[Array], Array]  # (..., n_groups) how often each group counts -> (...) scores
+On = Callable[[Array, Array, Array], OnCounts]
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,30 @@ class Metric:
     value: (..., k) totals -> (...) scores; NaN where nothing was scored.
     needs_probabilities: there is no value for a submission of labels.
     scale: what values the score can take; intervals keep to it.
+    columns: what is done with truth of several columns. "pool": `rows` sees whole rows. "average": `rows` and `value`
+        are given one column, and the score is the mean over the columns, as scikit-learn's "uniform_average".
+    version: of the definition; scores of different versions are never ranked together.
+    moved: for moments, which cancel unless they are taken about a place near the values. `rows` is then also given two
+        origins to subtract, of truth and predictions, each with a place for every row (or every cell); and
+        moved(sums, by) are the sums about an origin of the predictions that lies `by` lower.
     """
 
     name: str
     higher_is_better: bool
-    rows: Callable[[Array, Array], Array]
+    rows: Callable[..., Array]
     value: Callable[[Array], Array]
     needs_probabilities: bool = False
     scale: Scale = "real"
+    columns: Columns = "pool"
+    version: int = 1
+    moved: Callable[[Array, Array], Array] | None = None
+
+    def __call__(self, truth: Any, predictions: Any) -> float:
+        """The score of the predictions, as they are; NaN where there is none."""
+        truth, predictions = _checked(self.name, truth, predictions)
+        metric = over_columns(self, truth.shape)
+        origins = [origin(truth, part, metric is self) for part in (truth, predictions)] if metric.moved else []
+        return float(metric.value(metric.rows(truth, predictions, *map(np.nan_to_num, origins)).sum(axis=0)))
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,8 @@ class WholeMetric:
     """A metric that needs all rows at once, such as a rank statistic: slower, and computed afresh for each resample.
 
     value_of: (truth, predictions, weights (..., n_rows)) -> (...) scores; a weight says how often a row counts.
+    on: a faster way to the same, where there is one: (truth, predictions, groups (n_rows,)) -> what turns counts
+        (..., n_groups) into (...) scores; all rows of a group count equally often.
     """
 
     name: str
@@ -52,181 +73,144 @@ class WholeMetric:
     value_of: Callable[[Array, Array, Array], Array]
     needs_probabilities: bool = False
     scale: Scale = "real"
+    columns: Columns = "pool"
+    version: int = 1
+    on: On | None = None
+
+    def __call__(self, truth: Any, predictions: Any) -> float:
+        """The score of the predictions, as they are; NaN where there is none."""
+        truth, predictions = _checked(self.name, truth, predictions)
+        return float(over_columns(self, truth.shape).value_of(truth, predictions, np.ones(len(truth))))
 
 
-def ratio(top: Array, bottom: Array) -> Array:
-    """top / bottom, NaN where bottom is 0."""
-    return np.divide(top, bottom, out=np.full(np.shape(bottom), np.nan), where=bottom != 0)
+AnyMetric = TypeVar("AnyMetric", bound=Metric | WholeMetric)
 
 
-def _mean(sums: Array) -> Array:
-    return ratio(sums[..., 0], sums[..., 1])
+def _checked(name: str, truth: Any, predictions: Any) -> tuple[Array, Array]:
+    truth, predictions = np.asarray(truth), np.asarray(predictions)
+    if not truth.ndim or truth.shape[:1] != predictions.shape[:1] or truth.shape != predictions.shape[: truth.ndim]:
+        raise KitError(
+            f"{name} needs a prediction for each row of truth: {truth.shape} and {predictions.shape} differ."
+        )
+    return truth, predictions
 
 
-def _cells(values: Array) -> Array:
-    """(n_rows, n_cells): one row of cells a row, also where there is one cell."""
-    return values.reshape(len(values), math.prod(values.shape[1:]))
+def pooled(metric: AnyMetric) -> AnyMetric:
+    """The same metric, under the same name, over the cells of all columns together."""
+    return replace(metric, columns="pool")
 
 
-def _per_row(truth: Array, *parts: Array) -> Array:
-    """(n_rows, len(parts) + 1): each part added up over the measured cells of a row, then how many there are."""
-    measured = _cells(~np.isnan(truth))
-    totals = [np.where(measured, _cells(part), 0).sum(axis=1, dtype=np.float64) for part in parts]
-    return np.stack([*totals, measured.sum(axis=1, dtype=np.float64)], axis=1)
+def over_columns(metric: AnyMetric, shape: tuple[int, ...]) -> AnyMetric:
+    """The metric as it scores truth of this shape: one that averages columns, of several, does so from here on.
+
+    A column in which nothing was measured is left out; where another one has no score, neither has the whole.
+    """
+    if metric.columns == "pool" or len(shape) < 2 or shape[1] < 2:
+        return metric
+    averaged: Any = _averaged(metric, shape[1]) if isinstance(metric, Metric) else _averaged_whole(metric, shape[1])
+    return replace(averaged, columns="pool", version=metric.version + 1)
 
 
-def _labels(predictions: Array) -> Array:
-    return predictions.argmax(axis=1) if predictions.ndim == 2 else predictions
+def _averaged(metric: Metric, n_columns: int) -> Metric:
+    """All columns at once: their cells are the rows of one long column; there are k x n_columns sums."""
+
+    def each(totals: Array) -> Array:
+        return np.moveaxis(totals.reshape(*totals.shape[:-1], -1, n_columns), -2, -1)
+
+    def rows(truth: Array, predictions: Array, *origins: Array) -> Array:
+        parts = (np.broadcast_to(part, truth.shape) for part in (truth, predictions, *origins))
+        added = metric.rows(*(part.T.reshape(-1) for part in parts))
+        return added.T.reshape(added.shape[1] * n_columns, len(truth)).T
+
+    def value(totals: Array) -> Array:
+        by_column = each(totals)
+        return _column_mean(metric.value(by_column), (by_column != 0).any(axis=-1))
+
+    def moved(totals: Array, by: Array) -> Array:
+        assert metric.moved is not None
+        return np.moveaxis(metric.moved(each(totals), by), -1, -2).reshape(totals.shape)
+
+    return replace(metric, rows=rows, value=value, moved=moved if metric.moved else None)
 
 
-def _hits(truth: Array, predictions: Array) -> Array:
-    return _per_row(truth, _labels(predictions) == truth)
+def _averaged_whole(metric: WholeMetric, n_columns: int) -> WholeMetric:
+    def on(truth: Array, predictions: Array, groups: Array) -> OnCounts:
+        columns = [on_counts(metric, truth[:, j], predictions[:, j], groups) for j in range(n_columns)]
+        n_groups = int(groups.max(initial=-1)) + 1
+        measured = np.stack([np.bincount(groups, there, n_groups) for there in (~np.isnan(truth)).T], axis=1)
+
+        def scores(counts: Array) -> Array:
+            each = np.stack([column(counts) for column in columns], axis=-1)
+            return _column_mean(each, counts[..., :n_groups] @ measured > 0)
+
+        return scores
+
+    return replace(metric, value_of=_at_once(on), on=on)
 
 
-def _log_loss(truth: Array, predictions: Array) -> Array:
-    probabilities = predictions.astype(np.float64)
-    label = np.nan_to_num(truth).astype(np.intp)
-    chosen = np.take_along_axis(probabilities, label[:, None], axis=1)[:, 0] / probabilities.sum(axis=1)
-    return _per_row(truth, -np.log(np.clip(chosen, EPS, 1 - EPS)))
+def on_counts(metric: WholeMetric, truth: Array, predictions: Array, groups: Array) -> OnCounts:
+    """What turns counts (..., n_groups) into (...) scores of these predictions."""
+    if metric.on is not None:
+        return metric.on(truth, predictions, groups)
+    return lambda counts: metric.value_of(truth, predictions, counts[..., groups].astype(np.float64))
 
 
-def _errors(power: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
-    def rows(truth: Array, predictions: Array) -> Array:
-        error = _cells(np.subtract(truth, predictions, dtype=np.float64))
-        measured = _cells(~np.isnan(truth))
-        error[~measured] = 0
-        return np.stack([power(error).sum(axis=1), measured.sum(axis=1, dtype=np.float64)], axis=1)
-
-    return rows
+def _column_mean(scores: Array, measured: Array) -> Array:
+    """The mean over the last axis of what was measured; NaN where one of these scores is."""
+    return ratio(np.where(measured, scores, 0).sum(axis=-1), measured.sum(axis=-1).astype(np.float64))
 
 
-def _in_place_abs(error: Array) -> Array:
-    return np.abs(error, out=error)
+def origin(truth: Array, values: Array, together: bool) -> Array:
+    """Values amid the measured cells, to take moments about: their medians, which no wild cell can carry away.
 
-
-def _in_place_square(error: Array) -> Array:
-    return np.multiply(error, error, out=error)
-
-
-def _binary_hits(truth: Array, predictions: Array) -> Array:
-    return _per_row(truth, (truth > 0.5) == (predictions > 0.5))
-
-
-def _binary_crossentropy(truth: Array, predictions: Array) -> Array:
-    likely = np.clip(predictions.astype(np.float64), EPS, 1 - EPS)
-    return _per_row(truth, -(truth * np.log(likely) + (1 - truth) * np.log1p(-likely)))
-
-
-def _column_errors(truth: Array, predictions: Array) -> Array:
-    measured = ~np.isnan(_cells(truth).T)
-    squares = np.subtract(_cells(truth).T, _cells(predictions).T, dtype=np.float64, order="C")
-    squares[~measured] = 0
-    return np.concatenate([_in_place_square(squares), measured]).T  # each sum's cells in a row, for adding up
-
-
-def _mean_column_rmse(sums: Array) -> Array:
-    squares, counts = np.split(sums, 2, axis=-1)
-    roots = np.sqrt(ratio(squares, counts))
-    known = ~np.isnan(roots)
-    return ratio(np.where(known, roots, 0).sum(axis=-1), known.sum(axis=-1).astype(np.float64))
-
-
-def _moments(truth: Array, predictions: Array) -> Array:
-    x, y = truth.astype(np.float64), predictions.astype(np.float64)
-    return _per_row(truth, x, y, x * x, y * y, x * y)
-
-
-def _correlation(sums: Array) -> Array:
-    x, y, xx, yy, xy, n = np.moveaxis(sums, -1, 0)
-    spread = np.maximum(n * xx - x * x, 0) * np.maximum(n * yy - y * y, 0)
-    return ratio(n * xy - x * y, np.sqrt(spread))
-
-
-def _r2_rows(truth: Array, predictions: Array) -> Array:
-    x = truth.astype(np.float64)
-    return _per_row(truth, (x - predictions) ** 2, x, x * x)
-
-
-def _r2(sums: Array) -> Array:
-    squares, x, xx, n = np.moveaxis(sums, -1, 0)
-    return 1 - ratio(squares, np.maximum(xx - ratio(x * x, n), 0))
+    truth, values: (n_rows,) or (n_rows, n_columns). Returns (), the columns taken together, or (n_columns,); NaN where
+    nothing was measured.
+    """
+    measured, found = cells(~np.isnan(truth)), cells(values)
+    if together:
+        measured, found = measured.reshape(-1, 1), found.reshape(-1, 1)
+    ordered = np.sort(np.where(measured, found, np.nan).astype(np.float64), axis=0)
+    middle = np.maximum(measured.sum(axis=0) - 1, 0) // 2
+    medians = ordered[middle, np.arange(len(middle))] if len(ordered) else np.full(len(middle), np.nan)
+    return medians[0] if together else medians
 
 
 def macro_f1(n_classes: int) -> Metric:
     """Mean F1 over the classes that occur in truth or predictions, as scikit-learn's average="macro"."""
-
-    def rows(truth: Array, predictions: Array) -> Array:
-        classes = np.arange(n_classes)
-        measured = ~np.isnan(truth)[:, None]
-        true = truth[:, None] == classes
-        guess = (_labels(predictions)[:, None] == classes) & measured
-        return np.concatenate([true & guess, guess, true], axis=1).astype(np.float64)
-
-    def value(sums: Array) -> Array:
-        hits, guessed, true = np.split(sums, 3, axis=-1)
-        f1 = ratio(2 * hits, guessed + true)
-        occurs = ~np.isnan(f1)
-        return ratio(np.where(occurs, f1, 0).sum(axis=-1), occurs.sum(axis=-1).astype(np.float64))
-
-    return Metric("macro_f1", True, rows, value, scale="proportion")
+    return Metric("macro_f1", True, *sums.f1(n_classes), scale="proportion")
 
 
-def _order(predictions: Array) -> tuple[Array, Array]:
-    """Sorting order of the predictions, and for each sorted place the number of its run of equal values."""
-    order = np.argsort(predictions, kind="stable")
-    ordered = predictions[order]
-    return order, np.concatenate([[0], np.cumsum(ordered[1:] != ordered[:-1])]) if len(ordered) else order
+def _at_once(on: On) -> Callable[[Array, Array, Array], Array]:
+    """value_of by way of `on`: every row is a group."""
+    return lambda truth, predictions, weights: on(truth, predictions, np.arange(len(truth)))(weights)
 
 
-def _midranks(values: Array, weights: Array) -> Array:
-    """(..., n) ranks of the values when each counts `weights` times; equal values share their mean rank."""
-    order, run = _order(values)
-    starts = np.flatnonzero(np.diff(run, prepend=-1))
-    per_run = np.add.reduceat(weights[..., order], starts, axis=-1)
-    middle = np.cumsum(per_run, axis=-1) - per_run / 2 + 0.5
-    ranks = np.empty(weights.shape)
-    ranks[..., order] = middle[..., run]
-    return ranks
+def _ranked(name: str, on: On, scale: Scale) -> WholeMetric:
+    return WholeMetric(name, True, _at_once(on), scale=scale, columns="average", on=on)
 
 
-def _measured(truth: Array, predictions: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """The measured cells as one long row, each with the weight of its row."""
-    measured = ~np.isnan(_cells(truth))
-    row, _ = np.nonzero(measured)
-    return _cells(truth)[measured], _cells(predictions)[measured], weights[..., row].astype(np.float64)
+accuracy = Metric("accuracy", True, sums.hits, sums.mean, scale="proportion")
+log_loss = Metric("log_loss", False, sums.log_loss, sums.mean, needs_probabilities=True, scale="positive")
+binary_accuracy = Metric("binary_accuracy", True, sums.binary_hits, sums.mean, scale="proportion")
+binary_crossentropy = Metric("binary_crossentropy", False, sums.binary_crossentropy, sums.mean, scale="positive")
+mae = Metric("mae", False, sums.absolute_errors, sums.mean, scale="positive")
+mse = Metric("mse", False, sums.squared_errors, sums.mean, scale="positive")
+rmse = Metric("rmse", False, sums.squared_errors, sums.root_mean, scale="positive", columns="average")
+r2 = Metric("r2", True, sums.explained, sums.r2, columns="average", moved=lambda totals, by: totals)
+pearson = Metric(
+    "pearson", True, sums.moments, sums.correlation, scale="correlation", columns="average", moved=sums.moved_moments
+)
+spearman = _ranked("spearman", midranks.spearman, "correlation")
+roc_auc = _ranked("roc_auc", midranks.roc_auc, "proportion")
 
 
-def _spearman(truth: Array, predictions: Array, weights: Array) -> Array:
-    x, y, w = _measured(truth, predictions, weights)
-    if not len(x):
-        return np.full(weights.shape[:-1], np.nan)
-    a, b = _midranks(x, w), _midranks(y, w)
-    n = w.sum(axis=-1, keepdims=True)
-    a, b = a - (n + 1) / 2, b - (n + 1) / 2  # the weighted mean of midranks is (n + 1) / 2
-    return ratio((w * a * b).sum(axis=-1), np.sqrt((w * a * a).sum(axis=-1) * (w * b * b).sum(axis=-1)))
+def _mcrmse_rows(truth: Array, predictions: Array) -> Array:
+    return over_columns(rmse, cells(truth).shape).rows(cells(truth), cells(predictions))
 
 
-def _roc_auc(truth: Array, predictions: Array, weights: Array) -> Array:
-    x, y, w = _measured(truth, predictions, weights)
-    if not len(x):
-        return np.full(weights.shape[:-1], np.nan)
-    positive = w * (x > 0.5)
-    n_positive = positive.sum(axis=-1)
-    n_negative = w.sum(axis=-1) - n_positive
-    # Mann-Whitney: the positives' summed midranks, less the least they could add up to
-    wins = (positive * _midranks(y, w)).sum(axis=-1) - n_positive * (n_positive + 1) / 2
-    return ratio(wins, n_positive * n_negative)
+def _mcrmse_value(totals: Array) -> Array:
+    return over_columns(rmse, (0, totals.shape[-1] // 2)).value(totals)
 
 
-accuracy = Metric("accuracy", True, _hits, _mean, scale="proportion")
-log_loss = Metric("log_loss", False, _log_loss, _mean, needs_probabilities=True, scale="positive")
-binary_accuracy = Metric("binary_accuracy", True, _binary_hits, _mean, scale="proportion")
-binary_crossentropy = Metric("binary_crossentropy", False, _binary_crossentropy, _mean, scale="positive")
-mae = Metric("mae", False, _errors(_in_place_abs), _mean, scale="positive")
-mse = Metric("mse", False, _errors(_in_place_square), _mean, scale="positive")
-rmse = Metric("rmse", False, _errors(_in_place_square), lambda sums: np.sqrt(_mean(sums)), scale="positive")
-mcrmse = Metric("mcrmse", False, _column_errors, _mean_column_rmse, scale="positive")
-r2 = Metric("r2", True, _r2_rows, _r2)
-pearson = Metric("pearson", True, _moments, _correlation, scale="correlation")
-spearman = WholeMetric("spearman", True, _spearman, scale="correlation")
-roc_auc = WholeMetric("roc_auc", True, _roc_auc, scale="proportion")
+# rmse averaged columns under this name from the first, so the version stays; there are two sums a column
+mcrmse = Metric("mcrmse", False, _mcrmse_rows, _mcrmse_value, scale="positive")

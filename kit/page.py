@@ -1,26 +1,51 @@
 """The board as one self-contained page: no scripts, nothing fetched; it can be mailed or put on any server."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from html import escape
 from pathlib import Path
 
-from kit.board import Board, Entry
+from kit import chart
+from kit.board import Entry
+from kit.chart import Scale
+from kit.console import spelled_out
 from kit.ranking import Leaderboard
 from kit.workspace import replacing
 
+# Below 46rem a row is a card: rank, name and score on its first line, the other cells below, each with its head.
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 66rem; padding: 0 1rem; color: #1b1f24; }
-h1 { font-size: 1.5rem; margin: 0 0 .2rem; } p { margin: .3rem 0 1rem; color: #57606a; }
-table { border-collapse: collapse; width: 100%; margin-bottom: 1.5rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .35rem .6rem; border-bottom: 1px solid #d8dee4; text-align: right; white-space: nowrap; }
-th { font-weight: 600; color: #57606a; } .name { text-align: left; white-space: normal; } .baseline { color: #57606a; }
-svg { display: block; } svg text { font: 12px system-ui, sans-serif; fill: #57606a; }
-section { margin-bottom: 3rem; } code { font-size: .85em; }
-@media (prefers-color-scheme: dark) { body { background: #0d1117; color: #e6edf3; } th, td { border-color: #30363d; } }
+:root { color-scheme: light dark; --page: #fff; --ink: #1b1f24; --dim: #57606a; --line: #d8dee4; --blue: #0969da; }
+@media (prefers-color-scheme: dark) {
+  :root { --page: #0d1117; --ink: #e6edf3; --dim: #9da7b1; --line: #30363d; --blue: #58a6ff; }
+}
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
+  background: var(--page); color: var(--ink); } h1, p, dd { overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; margin: 0 0 .2rem; } p { margin: .3rem 0 1rem; } code { font-size: .85em; }
+p, th, dt, dd, figcaption, .dim { color: var(--dim); }
+table { border-collapse: collapse; width: 100%; margin-bottom: 1rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
+th { font-weight: 600; vertical-align: bottom; } td { white-space: nowrap; }
+.name, .others { text-align: left; min-width: 9rem; white-space: normal; overflow-wrap: anywhere; }
+td.score { font-weight: 600; } td svg { vertical-align: middle; }
+figure { margin: 0 0 1rem; max-width: 52rem; } figure svg { width: 100%; height: auto; }
+svg text { font: 13px system-ui, sans-serif; fill: var(--dim); } svg .grid { stroke: var(--line); }
+svg .mark { fill: var(--blue); stroke: var(--blue); } svg .baseline { fill: var(--page); stroke: var(--dim); }
+svg .best { fill: none; stroke: var(--blue); stroke-opacity: .5; stroke-width: 1.5; } svg .off { fill: var(--dim); }
+dl { display: grid; grid-template-columns: auto 1fr; gap: .2rem .8rem; margin: 0 0 1.5rem; font-size: .9rem; }
+dt { text-align: right; white-space: nowrap; } dd { margin: 0; } section { margin-bottom: 3rem; }
+@media (max-width: 46rem) {
+  thead { display: none; } table, tbody { display: block; } td { border: 0; padding: 0; text-align: left; }
+  tr { display: grid; position: relative; grid-template-columns: repeat(3, 1fr);
+    gap: .2rem .7rem; padding: .6rem 0 .6rem 2.6rem;
+    border-bottom: 1px solid var(--line); }
+  td, .name, .others { white-space: normal; min-width: 0; overflow-wrap: anywhere; } .name { grid-column: span 2; }
+  .score { order: 1; text-align: right; } .more { order: 2; text-align: left; } .bar { grid-column: span 2; }
+  td:first-child { position: absolute; left: 0; top: .6rem; }
+  .more::before { content: attr(data-head); display: block; color: var(--dim); font-size: .75rem; }
+  svg text { font-size: 22px; }
+}
 """
-_BLUE, _GREY = "#0969da", "#8c959f"
-_WIDTH, _HEIGHT = 720, 260
+_BREAK, _THIN = "<wbr>", "&#8203;"  # places where a long word may be broken, as a tag and as a letter
+_MOST_OTHERS = 3  # metrics with a column each
 
 
 def write(path: Path, boards: Sequence[Leaderboard]) -> None:
@@ -29,36 +54,45 @@ def write(path: Path, boards: Sequence[Leaderboard]) -> None:
     title = ", ".join(board.title for board in boards) or "Leaderboard"
     with replacing(path) as file:
         file.write(
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-            f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>\n'
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{safe(title)}</title>'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>\n'
             f"<body>\n{sections}\n</body></html>\n".encode()
         )
+
+
+def safe(text: str) -> str:
+    """Text of others as it may stand in a page, between tags or in an attribute; it reorders nothing beside it."""
+    return escape(spelled_out(text))
 
 
 def _section(board: Leaderboard) -> str:
     better = "higher" if board.higher_is_better else "lower"
     part = "all test rows" if board.part == "all" else f"the {board.part} test rows"
-    note = f"Ranked by {board.metric} on {part}, {better} is better. Data: {board.source}. "
-    note += "Range: the ranks an entry could hold, by paired tests at 95 %."
+    source = f" Data: {board.source}." if board.source else ""
+    note = f"Ranked by {board.metric} on {part}, {better} is better.{source}"
     others = list(dict.fromkeys(metric for row in board.rows for metric in row["scores"] if metric != board.metric))
     leaders = board.rows[: max(3, (len(board.rows) + 1) // 2)]  # so that one poor score does not squeeze all others
-    scale = _Scale([bound for row in leaders for bound in _score(row, board) if bound is not None], 4, 156)
-    heads = [
-        "Rank",
-        "Range",
-        "Name",
-        board.metric,
-        f"95 % interval, {scale.low:.3f} to {scale.high:.3f}",
-        *others,
-        "Entries",
-        "When (UTC)",
-    ]
-    head = "".join(f"<th{' class=name' if each == 'Name' else ''}>{escape(each)}</th>" for each in heads)
-    rows = "\n".join(_row(row, board, others, scale) for row in board.rows)
-    apart = "".join(f"<p>Apart, scored on other answers:</p>{_section(other)}" for other in board.apart)
+    scale = Scale([bound for row in leaders for bound in _score(row, board) if bound is not None], 4, 156)
+    heads = _cells(None, board, others, scale)
+    head = "".join(f'<th class="{kind}">{text}</th>' for kind, text in heads)
+    rows = "\n".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{kind}" data-head="{title.replace(_BREAK, _THIN)}">{text}</td>'
+            for (_, title), (kind, text) in zip(heads, _cells(row, board, others, scale), strict=True)
+        )
+        + "</tr>"
+        for row in board.rows
+    )
+    apart = "".join(
+        f"<p>Apart, scored on other answers or ranked by another metric:</p>{_section(other)}" for other in board.apart
+    )
+    table = (
+        f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n" if rows else "<p>No entries.</p>"
+    )
     return (
-        f"<section><h1>{escape(board.title)} <code>{escape(board.task)}</code></h1><p>{escape(note)}</p>\n"
-        f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n{_over_time(board)}{apart}</section>"
+        f"<section><h1>{safe(board.title)} <code>{safe(board.task)}</code></h1><p>{safe(note)}</p>\n"
+        f"{table}{_legend(board, scale)}{chart.over_time(board)}{apart}</section>"
     )
 
 
@@ -67,86 +101,55 @@ def _score(row: Entry, board: Leaderboard) -> list[float | None]:
     return list(row["scores"].get(board.metric, {}).get(board.part, [None, None, None]))
 
 
-def _row(row: Entry, board: Leaderboard, others: Sequence[str], scale: "_Scale") -> str:
-    low, high = row["range"] or ("?", "?")
-    value = _score(row, board)
-    rest = [_number(row["scores"].get(metric, {}).get(board.part, [None])[0]) for metric in others]
-    kind = ' <span class="baseline">baseline</span>' if row["baseline"] else ""
-    cells = [str(row["rank"]), str(low) if low == high else f"{low}-{high}", "", _number(value[0]), _bar(value, scale)]
-    cells += [*rest, str(row["entries"]), _when(row)]
-    cells[2] = escape(row["name"]) + kind
-    return (
-        "<tr>" + "".join(f"<td{' class=name' if n == 2 else ''}>{cell}</td>" for n, cell in enumerate(cells)) + "</tr>"
-    )
+def _cells(row: Entry | None, board: Leaderboard, others: Sequence[str], scale: Scale) -> list[tuple[str, str]]:
+    """(class, html) of each cell of a row; those of the head where there is no row."""
+    moved = any(each["moved"] is not None for each in board.rows)
+    many = len(others) > _MOST_OTHERS
+    if row is None:
+        texts = ["Rank", "Range", "Name", _breakable(board.metric), "95 % interval"]
+        texts += ["Moved"] if moved else []
+        texts += ["Other metrics"] if many else [_breakable(metric) for metric in others]
+        texts += ["Entries", "When (UTC)"]
+    else:
+        value = _score(row, board)
+        rest = [_number(row["scores"].get(metric, {}).get(board.part, [None])[0]) for metric in others]
+        if many:
+            rest = [", ".join(f"{_breakable(metric)} {each}" for metric, each in zip(others, rest, strict=True))]
+        low, high = row["range"] or ("–", "–")
+        kind = ' <span class="dim">baseline</span>' if row["baseline"] else ""
+        span = str(low) if low == high else f"{low}–{high}"
+        texts = [str(row["rank"]), span, f"<bdi>{safe(row['name'])}</bdi>{kind}", _number(value[0])]
+        texts += [chart.bar(value, scale)]
+        texts += [f"{row['moved']:+d}" if row["moved"] else "="] if moved else []
+        texts += [*rest, str(row["entries"]), chart.when(row)]
+    classes = ["", "more", "name", "score", "more bar"] + ["more"] * (len(texts) - 5)
+    if many:
+        classes[-3] += " others"
+    return list(zip(classes, texts, strict=True))
 
 
-def _when(row: Entry) -> str:
-    return escape(row["time"][:16].replace("T", " "))
+def _breakable(metric: str) -> str:
+    """A metric's name that may be broken after its underscores."""
+    return safe(metric).replace("_", f"_{_BREAK}")
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "–" if value is None else f"{value:.4f}"
 
 
-class _Scale:
-    """From values to pixels, a little beyond the least and the largest value."""
-
-    def __init__(self, values: Sequence[float], start: float, end: float) -> None:
-        low, high = min(values, default=0.0), max(values, default=1.0)
-        margin = (high - low or abs(high) or 1.0) * 0.06
-        self.low, self.high, self.start, self.end = low - margin, high + margin, start, end
-
-    def __call__(self, value: float) -> float:
-        share = min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
-        return self.start + share * (self.end - self.start)
-
-
-def _bar(score: Sequence[float | None], scale: _Scale) -> str:
-    """A score's interval as a line with a dot, on the scale that all rows share."""
-    value, low, high = score
-    if value is None or low is None or high is None:
+def _legend(board: Leaderboard, scale: Scale) -> str:
+    """What the signs mean; only those that this board has."""
+    if not board.rows:
         return ""
-    words = f"{low:.4f} to {high:.4f}"
-    if not scale.low <= value <= scale.high:  # off the scale: an arrow says on which side
-        tip, base = (3, 11) if value < scale.low else (157, 149)
-        arrow = f'<path d="M{tip} 7 L{base} 2 L{base} 12 Z" fill="{_GREY}"/>'
-        return f'<svg width="160" height="14" role="img" aria-label="{words}"><title>{words}</title>{arrow}</svg>'
-    return (
-        f'<svg width="160" height="14" role="img" aria-label="{words}"><title>{words}</title>'
-        f'<line x1="{scale(low):.1f}" x2="{scale(high):.1f}" y1="7" y2="7" stroke="{_BLUE}" stroke-width="2"/>'
-        f'<circle cx="{scale(value):.1f}" cy="7" r="3.5" fill="{_BLUE}"/></svg>'
-    )
-
-
-def _over_time(board: Leaderboard) -> str:
-    """Every entry of this board against time, and the best so far as a line."""
-    here = {"answers": board.answers, "metric": board.metric}
-    column = {"all": "score", "public": "score_public", "private": "score_private"}[board.part]
-    made = [row for row in Board().all(board.task, **here) if row[column] is not None]
-    if len(made) < 2:
-        return ""
-    times = [datetime.fromisoformat(row["time"]).timestamp() for row in made]
-    scores = [float(row[column]) for row in made]
-    x, y = _Scale(times, 60, _WIDTH - 10), _Scale(scores, _HEIGHT - 40, 10)
-    best, line = scores[0], []
-    for when, score in zip(times, scores, strict=True):
-        before, best = best, (max if board.higher_is_better else min)(best, score)
-        line += [f"{x(when):.1f},{y(before):.1f}", f"{x(when):.1f},{y(best):.1f}"]
-    dots = "".join(
-        f'<circle cx="{x(when):.1f}" cy="{y(score):.1f}" r="3" fill="{_GREY if row["baseline"] else _BLUE}">'
-        f"<title>{escape(row['name'])} {score:.4f}, {escape(row['time'][:16])}</title></circle>"
-        for when, score, row in zip(times, scores, made, strict=True)
-    )
-    caption = f"{escape(board.metric)} over time; line: best so far"
-    ticks = "".join(
-        f'<text x="54" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.4f}</text>'
-        f'<line x1="60" x2="{_WIDTH - 10}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#d8dee4"/>'
-        for tick in (min(scores), (min(scores) + max(scores)) / 2, max(scores))
-    )
-    return (
-        f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="score over time">{ticks}'
-        f'<polyline points="{" ".join(line)}" fill="none" stroke="{_BLUE}" stroke-opacity=".5"/>{dots}'
-        f'<text x="60" y="{_HEIGHT - 14}">{_when(made[0])}</text>'
-        f'<text x="{_WIDTH - 10}" y="{_HEIGHT - 14}" text-anchor="end">{_when(made[-1])} UTC</text>'
-        f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 14}" text-anchor="middle">{caption}</text></svg>'
-    )
+    where = f"the axis goes from {scale.low:.3f} to {scale.high:.3f} in every row"
+    rows = [
+        ("Range", "the ranks that an entry could hold, by paired tests at 95 %; – where that is not known"),
+        (chart.sign(), f"{safe(board.metric)} and its 95 % interval; {where}"),
+        (chart.sign(off=True), "the score lies beyond that end of the axis"),
+    ]
+    if any(row["moved"] is not None for row in board.rows):
+        other = "public" if board.part == "private" else "private"
+        rows.append(("Moved", f"ranks won (+) or lost (-) against the {other} rows"))
+    if board.names > len(board.rows):
+        rows.append(("Names", f"{len(board.rows):,} of {board.names:,} are shown"))
+    return f"<dl>{''.join(f'<dt>{sign}</dt><dd>{words}</dd>' for sign, words in rows)}</dl>\n"

@@ -4,14 +4,15 @@ Only the Spec is consulted, never the truth, so that no error can tell anything 
 float32 (7 significant digits) and labels as int32: a file's format can then not change its score.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kit import readers, tables
-from kit.errors import FIRST, PredictionError, counted, first_line, shown
+from kit import csv_reader, readers, tables
+from kit.errors import FIRST, PredictionError, counted, shown
 from kit.task import Array, Spec
 
 _CHUNK_CELLS = 250_000  # of float64, what a processor's cache holds
@@ -23,20 +24,24 @@ def read(source: Any, spec: Spec) -> Array:
     """Checked predictions in the order of `spec.ids`, one of `spec.shapes`; a .npy file stays memory-mapped, a table
     comes in the precision that predictions are kept in.
 
-    source: the path of a .npy, .npz, .csv, .csv.gz or .parquet file; an array, a tensor or a nested list; or a
-        DataFrame or Arrow table with the columns of a csv.
+    source: the path of a .npy, .npz, .csv, .csv.gz or .parquet file; an array, a tensor or a nested list in the order
+        of the ids; a DataFrame, an Arrow table, a dict or records with the columns of a csv; or values that carry
+        their ids as labels (a Series, a dict, an array of xarray): these are matched, never taken by position.
     Raises PredictionError with all the faults of the source.
     """
-    if isinstance(source, str | Path):
-        path = Path(source)
+    if isinstance(source, str | os.PathLike):
+        path = Path(os.fsdecode(source))
         name = shown(path.name or path)
         try:
             array, told, faults = _from_file(path, spec)
         except OSError as error:
             raise PredictionError(name, [f"it cannot be read: {error.strerror or error}."]) from error
     else:
-        name = "predictions"
-        array, told, faults = _from_memory(source, spec, name)
+        from kit import objects, values
+
+        name = values.NAME
+        array, told, faults = objects.read(source, spec)
+        array = _shaped(array, spec)
     faults += value_faults(array, spec, told)
     if faults:
         raise PredictionError(name, faults)
@@ -66,48 +71,9 @@ def _from_file(path: Path, spec: Spec) -> _Read:
         case ".parquet":
             return _from_table(readers.read_parquet(path, spec), spec)
         case _:
-            table, ragged = readers.read_csv(path, spec)
+            table, ragged = csv_reader.read_csv(path, spec)
             array, told, faults = _from_table(table, spec)
             return array, told, ragged + faults
-
-
-def _from_memory(source: Any, spec: Spec, name: str) -> _Read:
-    if hasattr(source, "columns") or hasattr(source, "column_names"):
-        return _from_table(_as_table(source, spec, name), spec)
-    if hasattr(source, "detach"):  # a torch tensor, wherever it lives and whatever its precision
-        source = source.detach().cpu()
-        source = source.float() if source.is_floating_point() and source.element_size() < 4 else source
-    if isinstance(source, np.ma.MaskedArray):
-        source = np.ma.filled(source.astype(np.float64), np.nan)
-    try:
-        array = np.asarray(source)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise PredictionError(name, [f"this is no array of numbers: {shown(error, 200)}."]) from error
-    if faults := readers.header_faults(array.shape, array.dtype, spec):
-        raise PredictionError(name, faults)
-    return _shaped(array, spec), None, []
-
-
-def _as_table(source: Any, spec: Spec, name: str) -> Any:
-    """A pyarrow Table of a DataFrame of pandas or polars, without the row numbers of pandas."""
-    import pyarrow as pa
-
-    try:
-        table = pa.table(source)
-    except pa.ArrowException:  # numbers and text in one column: once all of it is text, the faulty cells can be named
-        table = pa.table({str(column): list(map(str, source[column])) for column in source.columns})
-    except (ValueError, TypeError) as error:
-        faults = readers.column_faults([str(column) for column in getattr(source, "columns", ())], spec)
-        raise PredictionError(name, faults or [f"this table cannot be read: {first_line(error)}."]) from error
-    names = readers.without_index(table.column_names)
-    if faults := readers.column_faults(names, spec):
-        raise PredictionError(name, faults)
-    table = table.select(names)
-    try:
-        table.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise PredictionError(name, [f"this table cannot be read: {first_line(error)}."]) from error
-    return table
 
 
 def _from_table(table: Any, spec: Spec) -> _Read:

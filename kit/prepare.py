@@ -1,185 +1,205 @@
 """The Spec and the Answers of a task, prepared once and kept in the cache, so that judging takes an instant.
 
-They are kept as plain .npy files and memory-mapped. The folder's name carries a hash of the task's own code: change the
-task and they are prepared anew, under another fingerprint where the answers differ.
+They are kept as plain .npy files and memory-mapped. The folder's name carries a key of everything they were made from
+(`kit.origin`): change the task, or a file that it reads, and they are prepared anew, under another fingerprint where
+the answers differ.
 """
 
-import hashlib
-import json
-import os
-import shutil
-import tempfile
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from kit import answers as judging
+from kit import checks, origin, workspace
+from kit.answers import complete as complete
+from kit.errors import KitError, SourceError, did_you_mean, first_line
+from kit.prepared import Damaged, Prepared, open_, write
+from kit.task import Answers, Data, Spec, Task
 
-from kit import workspace
-from kit.errors import KitError, SourceError, did_you_mean
-from kit.predictions import canonical
-from kit.task import Answers, Array, Data, Spec, Task, public_rows
+_CHOSEN: dict[Path, str] = {}  # sources chosen in workspaces that cannot be written to
 
 
-def folder(task: Task) -> Path:
-    """Where the prepared Spec and Answers of this task, with its code as it stands, are kept."""
-    digest = hashlib.sha256()
-    for file in sorted(task.folder.glob("*.py")):
-        digest.update(f"{file.name}\0".encode() + file.read_bytes())
-    parts = ("prepared", digest.hexdigest()[:12], *filter(None, [chosen_source(task)]))
+def folder(task: Task, source: str | None = None) -> Path:
+    """Where the Spec and Answers are kept, of this task as it stands, from that source or the one in use."""
+    parts = ("prepared", origin.key(task), *filter(None, [source or chosen_source(task)]))
     return workspace.cache() / task.name / "-".join(parts)
 
 
 def chosen_source(task: Task) -> str | None:
-    """Which of a task's sources is in use: what was prepared stays chosen. None where nothing was."""
-    note = _note(task)
-    kept = note.read_text().strip() if note.is_file() else None
-    return kept if kept in task.sources else None
+    """Which of a task's sources this workspace uses: the one last prepared stays chosen. None where nothing was.
+
+    Older kits kept one choice in the cache, for all workspaces; it counts until a workspace has its own.
+    """
+    for note in (_note(task), workspace.cache() / task.name / "source"):
+        try:
+            kept = _CHOSEN.get(note) or note.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if kept in task.sources:
+            return kept
+    return None
 
 
 def _note(task: Task) -> Path:
-    return workspace.cache() / task.name / "source"
+    return workspace.root() / "leaderboard" / f"{task.name}.source"
+
+
+def _choose(task: Task, source: str | None) -> None:
+    note = _note(task)
+    if source is None or (note.is_file() and chosen_source(task) == source):
+        return
+    try:
+        with workspace.replacing(note) as file:
+            file.write(f"{source}\n".encode())
+        _CHOSEN.pop(note, None)
+    except OSError:  # reading needs no right to write: the choice holds as long as this process
+        _CHOSEN[note] = source
 
 
 def load(task: Task, source: str | None = None) -> Data:
     """The task's data, prepared for judging; from `source`, else the one in use, else the first that can be had."""
-    if not task.sources:
-        if source is not None:
-            raise KitError(f"{task.name} has one source of data only; leave --source out.")
-        data = task.load()
-    else:
-        data = _load_from(task, source or chosen_source(task))
-    prepared(task, data)
+    before = origin.key(task)
+    data, used = _load(task, source)
+    ready(task, used, data if origin.key(task) == before else None)  # else its files changed meanwhile
     return data
 
 
-def _load_from(task: Task, source: str | None) -> Data:
+def _load(task: Task, source: str | None) -> tuple[Data, str | None]:
+    """The data and, where the task has several, the name of the source it came from."""
+    if not task.sources:
+        if source is not None:
+            raise KitError(f"{task.name} has one source of data only; leave --source out.")
+        return _call(task, "load"), None
+    source = source or chosen_source(task)
     if source is not None and source not in task.sources:
         raise KitError(f"{task.name} has no source {source!r}. {did_you_mean(source, task.sources)}")
     candidates = [source] if source else list(task.sources)
-    for candidate in candidates:
+    for candidate, after in zip(candidates, [*candidates[1:], None], strict=True):
         try:
-            data = task.load(candidate)
+            return _call(task, "load", candidate), candidate
         except SourceError as problem:
-            if candidate == candidates[-1]:
+            if after is None:
                 raise
             from kit import render
 
-            render.note(f"{problem}\nUsing the source {candidates[candidates.index(candidate) + 1]!r} instead.")
-            continue
-        with workspace.replacing(_note(task)) as file:
-            file.write(candidate.encode())
-        return data
+            render.note(f"{problem}\nUsing the source {after!r} instead.")
     raise AssertionError("a task's sources are never empty here")
 
 
+def _call(task: Task, name: str, *arguments: str) -> Any:
+    """What load() or answers() of a task gives; what goes wrong in it is one line that names the task and the place."""
+    try:
+        return getattr(task, name)(*arguments)
+    except KitError as error:
+        if type(error) is not KitError:
+            raise
+        raise KitError(f"Task {task.name}: {name}() failed: {error}") from error
+    except Exception as error:
+        if isinstance(error, OSError) and (explained := workspace.explained(error)):
+            raise explained from error  # no fault of the task's
+        place, step = "", error.__traceback__
+        while step is not None:
+            file = Path(step.tb_frame.f_code.co_filename)
+            place = f", in {file}, line {step.tb_lineno}" if task.folder in file.parents else place
+            step = step.tb_next
+        words = f"{type(error).__name__}: {first_line(error)}" if str(error) else type(error).__name__
+        raise KitError(f"Task {task.name}: {name}() failed{place}: {words}") from error
+
+
+def ready(task: Task, source: str | None = None, data: Data | None = None) -> Prepared:
+    """The Spec and Answers, from that source or the one in use; prepares them first where need be."""
+    used = source or chosen_source(task)
+    if used or not task.sources:
+        try:
+            found = open_(folder(task, used))
+        except Damaged:
+            found = None
+        if found:
+            _choose(task, used)
+            return found
+    return _prepare(task, used, data)
+
+
+def kept(task: Task) -> Prepared | None:
+    """The same where it was prepared already, else None; nothing is prepared. KitError where it is damaged."""
+    return open_(folder(task))
+
+
+def earlier(task: Task) -> Iterator[Prepared]:
+    """What is still kept of the task as it once was, or from another source; damaged folders are passed over."""
+    now = folder(task)
+    for place in sorted(now.parent.glob("prepared-*")):
+        with suppress(KitError):
+            if place != now and (found := open_(place)):
+                yield found
+
+
+def refresh(task: Task, source: str | None = None) -> str | None:
+    """Prepare a task anew; the fingerprint of its answers before, None where none could be read."""
+    try:
+        before = open_(folder(task, source))
+    except Damaged:
+        before = None
+    _prepare(task, source, None, anew=True)
+    return before.answers.fingerprint if before else None
+
+
+def prepared(task: Task) -> Path:
+    """The folder with the prepared Spec and Answers; prepares them first where need be."""
+    return ready(task).folder
+
+
 def spec(task: Task) -> Spec:
-    return _read_spec(prepared(task))
+    return ready(task).spec
 
 
 def answers(task: Task) -> Answers:
-    """The answers, complete: public and groups are never None here, truth is float32."""
-    place = prepared(task)
-    loaded = {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in ("truth", "groups", "public")}
-    found = Answers(**loaded)
-    found.__dict__["fingerprint"] = fingerprint(task)  # known since it was prepared; `kit verify` computes it afresh
-    return found
+    """The answers, complete: public, groups and ids are never None here, truth is float32."""
+    return ready(task).answers
 
 
 def fingerprint(task: Task) -> str:
-    return str(_facts(prepared(task))["answers"])
+    return ready(task).answers.fingerprint
 
 
 def fingerprints(task: Task) -> tuple[str, str]:
-    """(fingerprint, that of older versions of the kit) of the answers in use."""
-    return fingerprint(task), fingerprint(task)
+    """Of the answers: the one that new entries carry, and the one by which entries of older boards know them."""
+    return ready(task).fingerprints
 
 
 def source(task: Task) -> str:
     """Where the task's data came from, in words."""
-    return str(_facts(prepared(task))["source"])
+    return ready(task).source
 
 
-def prepared(task: Task, data: Data | None = None) -> Path:
-    """The folder with the prepared Spec and Answers; prepares them first where need be."""
-    place = folder(task)
-    if not (place / "facts.json").is_file():
-        data = data or load(task)
-        if not (place := folder(task)).is_dir():  # loading may have chosen a source
-            _prepare(task, data, place)
-    return place
-
-
-def _facts(place: Path) -> dict[str, object]:
-    return dict(json.loads((place / "facts.json").read_text()))
-
-
-def _prepare(task: Task, data: Data, place: Path) -> None:
-    given = task.answers(chosen_source(task)) if task.sources else task.answers()
-    full = complete(given, data.spec, task.name)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".prepared-", dir=place.parent))
+def _prepare(task: Task, source: str | None, data: Data | None, anew: bool = False, again: bool = True) -> Prepared:
+    """Load, check and keep; once more where the task's files changed meanwhile, as when loading writes some."""
+    before = origin.key(task)
+    if data is None:
+        data, source = _load(task, source)
+    given = _call(task, "answers", *filter(None, [source]))
+    if again and origin.key(task) != before:
+        return _prepare(task, source, None, anew, again=False)
+    full = _checked(task, data, given)
+    place = folder(task, source)
     try:
-        for name in ("truth", "groups", "public"):
-            np.save(draft / f"{name}.npy", getattr(full, name))
-        np.save(draft / "ids.npy", _compact(data.spec.ids))
-        if data.spec.required is not None:
-            np.save(draft / "required.npy", data.spec.required)
-        facts = {
-            "answers": full.fingerprint,
-            "source": data.source,
-            "columns": data.spec.columns,
-            "kind": data.spec.kind,
-            "cell": data.spec.cell,
-        }
-        (draft / "facts.json").write_text(json.dumps(facts))
-        os.replace(draft, place)
-    except OSError:
-        if not (place / "facts.json").is_file():  # else another process was first, with the same result
-            raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        write(place, data, full, anew)
+    except OSError as error:
+        message = f"{place}, where {task.name} is to be prepared, cannot be written: {error.strerror}."
+        raise workspace.explained(error) or KitError(message) from error
+    found = open_(place)
+    if found is None:
+        raise KitError(f"{place}, where {task.name} was prepared, is gone. Run the command again.")
+    _choose(task, source)
+    return found
 
 
-def _compact(ids: Array) -> Array:
-    """Text as UTF-8 bytes: a quarter of the memory, and no conversion when a table's ids are matched with them."""
-    return np.char.encode(ids, "utf-8") if ids.dtype.kind == "U" else ids
-
-
-def _read_spec(place: Path) -> Spec:
-    facts = _facts(place)
-    required = place / "required.npy"
-    return Spec(
-        ids=np.load(place / "ids.npy", mmap_mode="r"),
-        columns=tuple(facts["columns"]),  # type: ignore[arg-type]
-        kind=facts["kind"],  # type: ignore[arg-type]
-        required=np.load(required, mmap_mode="r") if required.is_file() else None,
-        cell=tuple(facts["cell"]) if facts["cell"] else None,  # type: ignore[arg-type]
-    )
-
-
-def complete(given: Answers, spec: Spec, name: str) -> Answers:
-    """Check an organiser's answers against the Spec, and fill in groups and public rows."""
-    truth = canonical(np.asarray(given.truth, dtype=np.float32))
-    wanted = spec.shapes[0]
-    faults = []
-    if truth.shape != wanted:
-        faults.append(f"the truth has shape {truth.shape}; {wanted} is wanted.")
-    if np.isinf(truth).any():
-        faults.append("the truth holds infinite values; use NaN where nothing was measured.")
-    if len(np.unique(spec.ids)) != len(spec.ids):
-        faults.append("the ids of the Spec are not unique.")
-    if truth.shape == wanted and spec.required is not None and (~np.isnan(truth) & ~spec.required).any():
-        faults.append("cells were measured that the Spec does not require; nobody could be held to predict them.")
-    for part in ("groups", "public"):
-        if (array := getattr(given, part)) is not None and np.shape(array) != (len(spec.ids),):
-            faults.append(f"{part} has shape {np.shape(array)}; {(len(spec.ids),)} is wanted.")
-    if faults:
-        raise KitError(f"The answers of task {name} do not fit its Spec: {' '.join(faults)}")
-    public = public_rows(spec.ids) if given.public is None else np.asarray(given.public, bool)
-    return replace(given, truth=truth, groups=_numbered(given.groups, len(spec.ids)), public=public)
-
-
-def _numbered(groups: Array | None, n_rows: int) -> Array:
-    if groups is None:
-        return np.arange(n_rows, dtype=np.int32)
-    return np.unique(groups, return_inverse=True)[1].astype(np.int32)
+def _checked(task: Task, data: Any, given: Any) -> Answers:
+    """The answers, complete; TaskError with everything that is wrong with the task, its data and its answers."""
+    faults = checks.baseline_faults(task) + checks.data_faults(data)
+    if isinstance(data, Data) and isinstance(data.spec, Spec):
+        faults += judging.spec_faults(data.spec) + judging.answer_faults(given, data.spec)
+        faults += judging.fit_faults(task.metrics, data.spec)
+    checks.raise_any(task.name, faults)
+    return judging.completed(given, data.spec)

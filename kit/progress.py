@@ -9,8 +9,9 @@ from typing import Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from kit.render import note, stderr
+from kit.console import note, printable, stderr
 
 MOST_LAYERS = 40  # listed one by one
 
@@ -18,8 +19,8 @@ MOST_LAYERS = 40  # listed one by one
 @contextmanager
 def download_bar(url: str, total: int, have: int = 0) -> Iterator[Callable[[int], None]]:
     """A bar for one download; yields advance(bytes). Off a terminal, one line says what was fetched."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    name = url.rpartition("/")[2]
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    name = printable(url.rpartition("/")[2])
     console = stderr()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task(f"Downloading {name}", total=total or None, completed=have)
@@ -34,8 +35,17 @@ class TrainingBar:
 
     def __init__(self, epochs: int, steps: int, done: int) -> None:
         self.console = stderr()
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total} steps"))
-        times = (TextColumn("{task.fields[shown]}"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} steps"),
+        )
+        times = (
+            TextColumn("{task.fields[shown]}", markup=False),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
         self.progress = Progress(
             *columns, *times, console=self.console, disable=not self.console.is_terminal, transient=True
         )
@@ -62,7 +72,7 @@ class TrainingBar:
 
     def epoch(self, number: int, loss: float, metrics: dict[str, float]) -> None:
         """One epoch is done: its mean loss, and what was measured on the rows held out."""
-        self.measured = "".join(f"  held-out {name} {value:.4f}" for name, value in metrics.items())
+        self.measured = "".join(f"  held-out {printable(name)} {value:.4f}" for name, value in metrics.items())
         seconds = time.perf_counter() - self.start
         self.console.print(f"epoch {number:>2}/{self.epochs}  loss {loss:.4f}{self.measured}  {seconds:.1f} s")
         self.progress.update(self.bar, description=self._at(number))
@@ -85,7 +95,7 @@ def model_summary(layers: Sequence[tuple[str, tuple[int, ...], int]], device: st
     table = Table("layer", "output", "parameters", box=None, header_style="bold", pad_edge=False)
     table.columns[2].justify = "right"
     for name, shape, parameters in layers:
-        table.add_row(name, " x ".join(map(str, shape)), f"{parameters:,}" if parameters else "")
+        table.add_row(Text(printable(name)), " x ".join(map(str, shape)), f"{parameters:,}" if parameters else "")
     console = stderr()
     console.print(table)
     console.print(f"{sum(row[2] for row in layers):,} parameters, training on {device}")

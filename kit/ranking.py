@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kit import prepare, statistics, store, tasks
+from kit import prepare, ranks, statistics, store, tasks
 from kit.board import Board, Entry, Ranking
 from kit.errors import KitError, did_you_mean
-from kit.metrics import Metric, WholeMetric
+from kit.metrics import Metric, WholeMetric, over_columns
+from kit.ranks import Bound, RankRanges
 from kit.scoring import PARTS
 from kit.statistics import Comparison
 from kit.task import Array, Task
@@ -24,8 +25,9 @@ class Leaderboard:
     """One task's board: entries made on the same answers and ranked by the same metric, best entry per name.
 
     rows: entries with scores and coverage as dicts, and four fields more: "rank"; "entries", how many the name has;
-        "range", the ranks it could hold (None where that is not known); "moved", ranks won against the other part.
+        "range", the ranks it could hold among all names; "moved", ranks won against the other part.
     names: how many there are, which may be more than the rows.
+    bound, why_none: how the ranges were found (`ranks.RankRanges`), and why there are none.
     apart: boards of entries made on other answers, or ranked by another metric; never ranked together with these.
     """
 
@@ -38,6 +40,8 @@ class Leaderboard:
     source: str
     rows: list[Entry]
     names: int
+    bound: Bound = "pairs"
+    why_none: str = ""
     apart: "list[Leaderboard]" = field(default_factory=list)
 
 
@@ -58,16 +62,25 @@ def _rankings(task: Task, board: Board) -> list[Ranking]:
     """
     known = board.rankings(task.name)
     same = _answers_in_use(task) or (known[0].answers if known else ("",))
-    first = Ranking(task.name, same, task.metrics[0].name, getattr(task.metrics[0], "version", 1))
+    first = Ranking(task.name, same, task.metrics[0].name, _version(task, known))
     merged = (each._replace(answers=same) if each.answers[0] in same else each for each in known)
     return list(dict.fromkeys([first, *merged]))
+
+
+def _version(task: Task, known: list[Ranking]) -> int:
+    """Of the definition by which the task's first metric scores its columns; the newest entry's where none is known."""
+    metric = task.metrics[0]
+    if _answers_in_use(task):
+        return over_columns(metric, prepare.spec(task).shapes[0]).version
+    return next((each.version for each in known if each.metric == metric.name), metric.version)
 
 
 def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list[Leaderboard]:
     """The board of one task, or of every task that has entries."""
     board = Board()
-    names = [task] if task else [name for name in board.tasks() if name in tasks.folders()]
-    return [read(tasks.find(name), part, top, board) for name in names]
+    played = set(board.tasks())
+    found = [tasks.find(task)] if task else [one for one in tasks.every() if one.name in played]
+    return [read(one, part, top, board) for one in found]
 
 
 def history(task: Task, name: str) -> list[Entry]:
@@ -104,19 +117,51 @@ def _is_of(row: Entry, ids: set[str]) -> bool:
     return row["id"] in ids or row["refers"] in ids
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where an entry brought its name: its score, the best that the name had before, and the place it has now.
+
+    improved: against `before`. rank: of the name's best entry, among so many names; None where it has no entry there.
+    """
+
+    score: float | None
+    before: float | None
+    improved: bool
+    rank: int | None
+    names: int
+
+
+def standing(task: Task, entry: Entry) -> Standing:
+    """What an entry that was just made changed, on the board of its answers and metric, over all test rows."""
+    board = Board()
+    ranking = Ranking(task.name, (entry["answers"],), entry["metric"], entry["metric_version"])
+    ranking = next((each for each in _rankings(task, board) if set(ranking.answers) <= set(each.answers)), ranking)
+    mine = {"name": entry["name"], "baseline": entry["baseline"], "metric": entry["metric"]}
+    rows = board.all(task.name, **mine, metric_version=entry["metric_version"])
+    earlier = [row for row in rows if row["answers"] in ranking.answers and row["number"] < entry["number"]]
+    scores = [row["score"] for row in earlier if row["score"] is not None]
+    best = max if entry["higher_is_better"] else min
+    before, score = best(scores, default=None), entry["score"]
+    improved = score is not None and (before is None or (score != before and best(score, before) == score))
+    ranked = board.best(ranking)
+    rank = next((row["rank"] for row in ranked if _who(row) == _who(entry)), None)
+    return Standing(score, before, improved, rank, len(ranked))
+
+
 def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry, dict[str, Comparison]]:
     """The entries of A and B (names: their best; or ids of entries), and A minus B by every metric both have."""
     board = Board()
     first, second = _find(board, task, a), _find(board, task, b)
-    same = _answers_in_use(task) or ()
+    same = _answers_in_use(task) or ()  # the same answers may be known by two fingerprints
     if first["answers"] != second["answers"] and not {first["answers"], second["answers"]} <= set(same):
         raise KitError(f"{a} and {b} were scored on different answers; such scores cannot be compared.")
     found = {}
     for metric in task.metrics:
         pair = [entry["scores"].get(metric.name, {}).get(part, [None])[0] for entry in (first, second)]
-        drawn = [_replicates(entry, metric.name, part) for entry in (first, second)]
-        if None not in pair and drawn[0] is not None and drawn[1] is not None:
-            found[metric.name] = statistics.compare(pair[0] - pair[1], drawn[0] - drawn[1])
+        one, other = (_replicates(entry, metric.name, part) for entry in (first, second))
+        if None not in pair and one is not None and other is not None and len(one) == len(other):
+            n_groups = min(_n_groups(first, part), _n_groups(second, part))
+            found[metric.name] = statistics.compare(pair[0] - pair[1], one - other, n_groups)
     if task.metrics[0].name not in found:
         raise KitError(f"{a} and {b} cannot be compared: the row sums of one are missing. `kit verify` says which.")
     return first, second, found
@@ -124,6 +169,8 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
 
 def verdict(a: str, b: str, metric: Metric | WholeMetric, found: Comparison) -> str:
     """What a comparison means, in words."""
+    if np.isnan(found.p):
+        return f"{a} and {b} cannot be compared by {metric.name}: too few groups of rows, or no score on the resamples."
     if not found.told_apart:
         return f"{a} and {b} cannot be told apart by {metric.name} (p = {found.p:.3f})."
     winner = a if (found.difference > 0) == metric.higher_is_better else b
@@ -146,25 +193,28 @@ def _find(board: Board, task: Task, word: str) -> Entry:
 
 def _answers_in_use(task: Task) -> tuple[str, ...] | None:
     """The fingerprints of the answers prepared here; None where none are, for reading a board prepares nothing."""
-    if not (prepare.folder(task) / "facts.json").is_file():
+    try:
+        found = prepare.kept(task)
+    except KitError:  # damaged: `kit verify` says so
         return None
-    return tuple(dict.fromkeys(prepare.fingerprints(task)))
+    return tuple(dict.fromkeys(found.fingerprints)) if found else None
 
 
 def _read_one(task: Task, ranking: Ranking, part: str, top: int | None, board: Board) -> Leaderboard:
-    rows = [_opened(row) for row in board.best(ranking, part, top)]
-    names = board.count_names(ranking)
+    rows = [_opened(row) for row in board.best(ranking, part)]
     known = {each.name: each.higher_is_better for each in task.metrics}
     higher = bool(rows[0]["higher_is_better"]) if rows else known.get(ranking.metric, True)
     ranges = _ranges(rows, ranking.metric, part, higher)
     there = {}
     if part in OTHER:
         there = {_who(row): row["rank"] for row in board.best(ranking, OTHER[part])}
-    for row, span in zip(rows, ranges, strict=True):
-        row["range"] = span
+    names, rows = len(rows), rows[:top]
+    for row, span in zip(rows, ranges.ranks.tolist(), strict=False):
+        row["range"] = tuple(span)
         row["moved"] = there[_who(row)] - row["rank"] if _who(row) in there else None
     source = rows[0]["source"] if rows else ""
-    return Leaderboard(task.name, task.title, ranking.metric, higher, part, ranking.answers[0], source, rows, names)
+    about = (task.name, task.title, ranking.metric, higher, part, ranking.answers[0], source)
+    return Leaderboard(*about, rows, names, ranges.bound, ranges.why)
 
 
 def _who(row: Entry) -> tuple[str, bool]:
@@ -172,19 +222,18 @@ def _who(row: Entry) -> tuple[str, bool]:
     return row["name"], row["baseline"]
 
 
-def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> list[tuple[int, int] | None]:
-    """(best, worst) rank that each row could hold: those of all rows it cannot be told apart from, by paired tests."""
+def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> RankRanges:
+    """The ranks that each of the board's names could hold."""
+    columns = {"all": "score", "public": "score_public", "private": "score_private"}
+    values = np.array([row[columns[part]] for row in rows], np.float64)
     drawn = [_replicates(row, metric, part) for row in rows]
-    known = [place for place, values in enumerate(drawn) if values is not None]
-    if not known:
-        return [None] * len(rows)
-    table = np.stack([values for values in drawn if values is not None]) * (1 if higher else -1)
-    ranges: list[tuple[int, int] | None] = [None] * len(rows)
-    for place, mine in zip(known, table, strict=True):
-        apart, ahead = statistics.told_apart(table - mine)
-        unknown = len(rows) - len(known)
-        ranges[place] = (1 + int((apart & ahead).sum()), len(rows) - unknown - int((apart & ~ahead).sum()))
-    return ranges
+    n_groups = next((_n_groups(row, part) for row, found in zip(rows, drawn, strict=True) if found is not None), 0)
+    return ranks.rank_ranges(values, drawn, n_groups, higher)
+
+
+def _n_groups(row: Entry, part: str) -> int:
+    sums = store.local(row, sums=True)
+    return 0 if sums is None else store.read_n_groups(sums).get(part, 0)
 
 
 def _replicates(row: Entry, metric: str, part: str) -> Array | None:
@@ -194,7 +243,16 @@ def _replicates(row: Entry, metric: str, part: str) -> Array | None:
 
 
 def _opened(row: Entry) -> Entry:
-    return {**row, "scores": json.loads(row["scores"]), "coverage": json.loads(row["coverage"])}
+    """The entry with its scores and coverage as dicts: none of them where they cannot be read, as `kit verify` says."""
+    try:
+        scores, coverage = json.loads(row["scores"]), json.loads(row["coverage"])
+        whole = all(len(parts[part]) == 3 for parts in scores.values() for part in PARTS)
+        coverage = {part: float(coverage[part]) for part in PARTS}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        scores, coverage = {}, dict.fromkeys(PARTS, 0.0)
+    return {**row, "scores": scores, "coverage": coverage}
 
 
 FACTS = ("baseline", "seconds", "device", "seed", "time", "id", "file", "version", "commit", "note", "hash")

@@ -4,10 +4,7 @@ Nothing in a file is ever executed (`allow_pickle=False`), a file that claims 10
 compressed file is never unpacked beyond what a submission can need.
 """
 
-import csv
-import gzip
 import io
-import os
 import re
 import stat
 import struct
@@ -15,7 +12,6 @@ import tokenize
 import warnings
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,13 +19,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from kit.errors import FIRST, PredictionError, counted, first_line, short, shown
+from kit.dialects import column_faults
+from kit.errors import PredictionError, first_line, shown
 from kit.task import Array, Spec
 
 FORMATS = (".npy", ".npz", ".csv", ".csv.gz", ".parquet")
 NULLS = ["", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "None", "<NA>", "#N/A"]
 _HEADER_BYTES = 16_384  # of a .npy file; numpy itself refuses longer ones, but only once it has read them
-_MOST_RAGGED = 100_000  # lines of a csv with too many or too few cells, before it is given up
 _NPY_ERRORS = (ValueError, TypeError, LookupError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 _ZIP_ERRORS = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, struct.error)
 
@@ -43,7 +39,7 @@ def kind_of(path: Path) -> str:
     try:
         status = path.stat()
     except FileNotFoundError:
-        raise refused(path, f"there is no such file: {shown(path, 200)}") from None
+        raise refused(path, f"there is no such file: {shown(path, 200)}{_no_path(str(path))}") from None
     except ValueError as error:  # a NUL in the name
         raise refused(path, f"there can be no such file: {error}.") from error
     if stat.S_ISDIR(status.st_mode):
@@ -56,6 +52,15 @@ def kind_of(path: Path) -> str:
     if status.st_size == 0:
         raise refused(path, "the file is empty.")
     return ending
+
+
+def _no_path(text: str) -> str:
+    """A sentence on a text that is no path."""
+    if "\n" in text and "," in text:
+        return ". This is text, not a path; write it to a file that ends in .csv."
+    if text.startswith(("http:", "https:", "s3:", "file:")):
+        return ". This is an address, not a path; download the file first."
+    return f". Did you mean {Path(text).expanduser()}?" if text.startswith("~") else ""
 
 
 def read_npy(path: Path, spec: Spec) -> Array:
@@ -72,7 +77,7 @@ def read_npy(path: Path, spec: Spec) -> Array:
 
 def read_npz(path: Path, spec: Spec) -> Array:
     """The one array of a .npz file; its header is read before the rest is unpacked."""
-    with path.open("rb") as opened, _unpacking(path), zipfile.ZipFile(opened) as archive:
+    with path.open("rb") as opened, unpacking(path), zipfile.ZipFile(opened) as archive:
         members = archive.infolist()
         if len(members) != 1:
             raise refused(path, f"it holds {len(members)} arrays; one is wanted: np.savez(path, predictions).")
@@ -125,113 +130,17 @@ def header_faults(shape: tuple[int, ...], dtype: np.dtype[Any], spec: Spec) -> l
     return faults
 
 
-def read_csv(path: Path, spec: Spec) -> tuple[Any, list[str]]:
-    """A pyarrow Table of a .csv or .csv.gz, ids as text, and what lines could not be read.
-
-    The values are float64, empty ones null; all of them are text where any of them is no number.
-    """
-    import pyarrow as pa
-    from pyarrow import csv as arrow
-
-    limit = _longest_text(spec)
-    packed = None if path.name.lower().endswith(".csv") else _unpacked(path, limit + 1)
-    if (path.stat().st_size if packed is None else len(packed)) > limit:
-        raise refused(path, f"it is longer than any submission can be ({limit:,} bytes).")
-
-    def opened() -> Any:  # pyarrow's own file: read through Python, each block would be copied into fresh memory
-        return pa.OSFile(os.fsencode(path)) if packed is None else pa.BufferReader(packed)
-
-    with opened() as file:
-        header = _header(file, path, spec)
-    longest = max(_longest_line(spec), sum(len(column.encode()) + 3 for column in header))
-    words = {"id", spec.cell[0] if spec.cell else "id", "label" if spec.kind == "class" else "id"}
-    numbers = {column: pa.float64() for column in header if column not in words}
-    ragged: list[str] = []
-
-    def skip(row: Any) -> str:
-        ragged.append(f"{shown(row.text, 40)} ({row.actual_columns})" if len(ragged) < FIRST else "")
-        return "skip" if len(ragged) <= _MOST_RAGGED else "error"
-
-    def read(types: dict[str, Any], handler: Any = None) -> Any:
-        with opened() as file:
-            return arrow.read_csv(
-                file,
-                arrow.ReadOptions(block_size=max(1 << 20, 2 * longest)),
-                arrow.ParseOptions(newlines_in_values=False, invalid_row_handler=handler),
-                arrow.ConvertOptions(column_types=types, null_values=NULLS, strings_can_be_null=False),
-            )
-
-    text = dict.fromkeys(header, pa.string())
-    try:
-        table = read(text | numbers)
-    except pa.ArrowInvalid:
-        try:
-            with opened() as file:
-                file.read().decode()
-            table = read(text, skip)
-        except UnicodeDecodeError as error:
-            raise refused(path, f"it is no text in UTF-8: byte {error.start:,} is wrong; save it as UTF-8.") from error
-        except pa.ArrowInvalid as error:
-            raise refused(path, f"it cannot be read as csv: {first_line(error)}.") from error
-    if table.column_names != header:
-        raise refused(path, "its first line is no plain csv header.")
-    wanted = f"other than {len(header)} cells"
-    faults = [counted(len(ragged), f"line has {wanted}", f"lines have {wanted}", ragged[:FIRST])] if ragged else []
-    return table, faults
-
-
-def _longest_text(spec: Spec) -> int:
+def longest_text(spec: Spec) -> int:
     """Bytes that no csv of a submission exceeds."""
-    return 1_000_000 + len(spec.ids) * _longest_line(spec)
+    return 1_000_000 + len(spec.ids) * longest_line(spec)
 
 
-def _longest_line(spec: Spec) -> int:
+def longest_line(spec: Spec) -> int:
     """Bytes that no row's line of a csv exceeds, or its lines where cells have one each: 32 a number, and the ids."""
     longest = 2 * spec.ids.dtype.itemsize + 2 if spec.ids.dtype.kind in "US" else 20  # quotes may double
     if spec.cell:
         longest = (longest + 16 + max(len(column.encode()) for column in spec.columns)) * len(spec.columns)
     return longest + 16 + 32 * len(spec.columns)
-
-
-def _unpacked(path: Path, most: int) -> bytes:
-    with path.open("rb") as opened, _unpacking(path):
-        return gzip.GzipFile(fileobj=opened).read(most)
-
-
-def _header(file: BinaryIO, path: Path, spec: Spec) -> list[str]:
-    """The column names, once they are those of the Spec, in any order."""
-    head = file.read(200 + 40 * sum(len(column) + 4 for column in ("id", *spec.columns, *(spec.cell or ()))))
-    line, *rest = re.split(rb"[\r\n]+", head, maxsplit=1)
-    try:
-        header = next(csv.reader([line.decode("utf-8-sig")], strict=True), [])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise refused(path, "its first line is no csv header in UTF-8.") from error
-    if faults := column_faults(header, spec):
-        raise refused(path, *faults)
-    if not any(rest):
-        raise refused(path, "it has no lines below its header.")
-    return header
-
-
-def column_faults(header: Sequence[str], spec: Spec) -> list[str]:
-    """What is wrong with a table's columns, measured against the nearest header that would do."""
-    formats: list[tuple[str, ...]] = [("id", "label")] if spec.kind == "class" else []
-    formats += [("id", *spec.columns), *([spec.cell] if spec.cell else [])]
-    given = Counter(header)
-    nearest = max(formats, key=lambda names: (len(given.keys() & set(names)) / len(names), -len(names)))
-    known = set(nearest)
-    missing = [column for column in nearest if column not in given]
-    extra = [column for column in given if column not in known]
-    twice = [column for column, times in given.items() if times > 1]
-    listed = (("missing columns", missing), ("unknown columns", extra), ("columns given more than once", twice))
-    faults = [f"{what}: {short(names)}." for what, names in listed if names]
-    if faults:
-        faults[-1] += f" The columns should be {' or '.join(map(short, formats))}."
-        if mark := next((mark for mark in ";\t|" if missing and mark in "".join(header)), None):
-            faults[-1] += f" Separate them with commas, not {mark!r}."
-        if any(not column or column.startswith("Unnamed: ") for column in extra):
-            faults[-1] += " Leave the index out: to_csv(path, index=False)."
-    return faults
 
 
 def without_index(names: Sequence[str]) -> list[str]:
@@ -247,7 +156,7 @@ def read_parquet(path: Path, spec: Spec) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 
-    n_lines, most = len(spec.ids) * (len(spec.columns) if spec.cell else 1), 2 * _longest_text(spec)
+    n_lines, most = len(spec.ids) * (len(spec.columns) if spec.cell else 1), 2 * longest_text(spec)
     try:
         with path.open("rb") as opened:
             footer = parquet.read_metadata(opened)
@@ -277,7 +186,7 @@ def _spelled_out(column: Any) -> int:
 
 
 @contextmanager
-def _unpacking(path: Path) -> Iterator[None]:
+def unpacking(path: Path) -> Iterator[None]:
     try:
         yield
     except _ZIP_ERRORS as error:

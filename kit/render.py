@@ -1,72 +1,40 @@
-"""What the terminal shows: tables on stdout, remarks on stderr. Only this file and progress.py know rich."""
+"""What the commands show people: tables on stdout, remarks on stderr. Formats for programs are in export.py."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import sys
+import math
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from kit.errors import Stopped
+from kit.console import Column, complain, hush, note, optional, printable, prose, say, show, table, width
 
 if TYPE_CHECKING:
-    from kit.ranking import Leaderboard
+    from kit.ranking import Leaderboard, Standing
     from kit.runs import Record
     from kit.statistics import Comparison
     from kit.task import Spec, Task
 
+__all__ = ["complain", "hush", "note", "optional", "prose", "say"]  # of console.py, for whoever shows something
 
-_hushed = False
-
-
-def hush() -> None:
-    """Say nothing more but errors: of several processes one speaks for all."""
-    global _hushed
-    _hushed = True
-
-
-def _out() -> Console:
-    """Off a terminal there is no width to keep to, and nothing is cut."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 200, quiet=_hushed)
-
-
-def stderr() -> Console:
-    """Where progress and remarks go."""
-    return Console(stderr=True, highlight=False, quiet=_hushed)
-
-
-def say(text: str) -> None:
-    """A line of plain text; nothing in it is read as markup."""
-    _out().print(Text(text))
-
-
-def complain(error: Exception, which: str = "") -> None:
-    """A user's mistake, on stderr. which: what went wrong, where it is one of several things."""
-    word = ("stopped: ", "bold yellow") if isinstance(error, Stopped) else ("error: ", "bold red")
-    Console(stderr=True, highlight=False).print(
-        Text.assemble(word, f"{which}: " if which else "", str(error)), soft_wrap=True
-    )
-
-
-def note(text: str) -> None:
-    """What is going on, on stderr, so that stdout stays clean for other programs."""
-    stderr().print(Text(text, style="dim"), soft_wrap=True)
+NONE = "-"  # where there is no number
+_BRIEF = 100  # columns
 
 
 def task_table(rows: Sequence[tuple[Task, Sequence[str]]]) -> None:
     """Each task with its ranking metric and its baselines."""
-    table = Table("task", "title", "ranked by", "baselines", box=None, header_style="bold", pad_edge=False)
-    for task, names in rows:
-        listed = ", ".join(f"{name}*" if name == task.baseline else name for name in names)
-        table.add_row(Text(task.name, style="bold"), Text(task.title), task.metrics[0].name, Text(listed))
-    _out().print(table)
-    say("\n* the default of `kit baseline TASK`. `kit info TASK` shows a task's brief.")
+    columns = [
+        Column("task"),
+        Column("title", drop=2, fold=16),
+        Column("ranked by", drop=1),
+        Column("baselines", fold=20),
+    ]
+    listed = [", ".join(f"{name}*" if name == task.baseline else name for name in names) for task, names in rows]
+    table(
+        columns, [(task.name, task.title, task.metrics[0].name, of) for (task, _), of in zip(rows, listed, strict=True)]
+    )
+    prose("\n* the default of `kit baseline TASK`. `kit info TASK` shows a task's brief.")
 
 
 def task_info(task: Task, baselines: dict[str, str]) -> None:
@@ -74,16 +42,14 @@ def task_info(task: Task, baselines: dict[str, str]) -> None:
     from rich.markdown import Markdown
 
     brief = task.folder / "README.md"
-    out = _out()
     if brief.is_file():
-        out.print(Markdown(brief.read_text(encoding="utf-8")), width=min(out.width, 100))
+        text = brief.read_text(encoding="utf-8", errors="replace").replace("\t", "    ")
+        show(Markdown(printable(text, lines=True)), min(width() or _BRIEF, _BRIEF))
     else:
         say(f"{task.title}. (No brief: {brief} is missing.)")
-    table = Table("baseline", "what it is", box=None, header_style="bold", pad_edge=False)
-    for name, line in baselines.items():
-        table.add_row(f"{name}*" if name == task.baseline else name, Text(line))
-    out.print()
-    out.print(table)
+    rows = [(f"{name}*" if name == task.baseline else name, line) for name, line in baselines.items()]
+    say("")
+    table([Column("baseline"), Column("what it is", fold=24)], rows)
 
 
 def data_summary(data: Any, fingerprint: str) -> None:
@@ -106,7 +72,8 @@ def baseline_done(made: dict[str, Any], count: str = "") -> None:
     """One line for a finished baseline. count: such as "2/6", where it is one of several."""
     took = f"{made['seconds']:.1f} s on {made['device']}, seed {made['seed']}"
     of = f"{count} {made['task']} " if count else ""
-    say(f"{of}{made['name']}: {made['metric']} {_number(made['score'])} in {took}")
+    with optional(f"Entry {made['id']} is on the board"):
+        say(f"{of}{made['name']}: {made['metric']} {number(made['score'])} in {took}")
     note(f"What it made is in runs/{made['task']}/{made['id']}")
 
 
@@ -115,18 +82,25 @@ def run_table(rows: Sequence[tuple[Record, int, dict[str, float]]]) -> None:
     if not rows:
         say("No runs yet. Make the first one: kit baseline mnist")
         return
-    heads = ("run", "task", "state", "epochs", "held out", "test", "seconds", "remark")
-    table = Table(*heads, box=None, header_style="bold", pad_edge=False)
-    for head, column in zip(heads, table.columns, strict=True):
-        column.justify = "right" if head in ("epochs", "seconds") else "left"
-        column.no_wrap = head != "remark"
+    columns = [
+        Column("run"),
+        Column("task", drop=6),
+        Column("state"),
+        Column("epochs", right=True, drop=5),
+        Column("held out", drop=4),
+        Column("metric", drop=1),
+        Column("test", right=True),
+        Column("seconds", right=True, drop=3),
+        Column("remark", drop=2, fold=14),
+    ]
+    cells = []
     for record, epochs, measured in rows:
         held_out = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
-        test = f"{record.metric} {_number(record.score)}" if record.metric else ""
-        cells = (record.id, record.settings.task, record.state, str(epochs or ""), held_out, test)
+        test = number(record.score) if record.metric else ""
         remark = "; ".join(filter(None, [record.settings.remark(), (record.error or "").partition("\n")[0]]))
-        table.add_row(*map(Text, (*cells, f"{record.seconds:.1f}", remark)))
-    _out().print(table)
+        done = (record.id, record.settings.task, record.state, str(epochs or ""), held_out, record.metric or "", test)
+        cells.append((*done, f"{record.seconds:.1f}", remark))
+    _left_out(table(columns, cells))
 
 
 def entry(made: dict[str, Any]) -> None:
@@ -135,125 +109,169 @@ def entry(made: dict[str, Any]) -> None:
     for metric, parts in json.loads(made["scores"]).items():
         value, low, high = parts["all"]
         interval = "" if low is None else f"  95 % interval {low:.4f} .. {high:.4f}"
-        say(f"  {metric:<20} {_number(value)}{interval}")
+        say(f"  {metric:<20} {number(value)}{interval}")
 
 
-def leaderboards(boards: Sequence[Leaderboard], form: str) -> None:
-    """The boards of several tasks, one after the other; as json, one list."""
-    from kit.ranking import document
-
-    if form == "json":
-        sys.stdout.write(json.dumps([document(board) for board in boards], indent=2) + "\n")
-        return
-    if not boards and form == "table":
-        say("No entries yet. Make the first one: kit baseline mnist")
-    for number, board in enumerate(boards):
-        sys.stdout.write("\n" if number else "")
-        leaderboard(board, form)
-
-
-def leaderboard(board: Leaderboard, form: str) -> None:
-    """One task's board as a table, csv or md."""
-    if form == "csv":
-        _csv(board)
-    elif form == "md":
-        head, *rows = _cells(board)
-        lines = [head, ["---"] * len(head), *rows]
-        sys.stdout.write(
-            "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
-        )
+def standing(name: str, where: Standing) -> None:
+    """Whether an entry improved on what its name had, and the place of that name now."""
+    if where.score is None:
+        said = "It has no score"
+    elif where.before is None:
+        said = f"The first score of {name}"
+    elif where.improved:
+        said = f"An improvement: the best of {name} was {number(where.before)}"
     else:
-        _table(board)
+        said = f"No improvement: the best of {name} stays {number(where.before)}"
+    prose(f"{said}. Place {where.rank:,} of {where.names:,}.")
 
 
-def _csv(board: Leaderboard) -> None:
-    from kit.ranking import flat
-
-    rows = [flat(row, board.part) for row in board.rows]
-    columns = list(dict.fromkeys(key for row in rows for key in row)) or ["rank", "name", "entries"]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    sys.stdout.write(text.getvalue())
+def leaderboards(boards: Sequence[Leaderboard]) -> None:
+    """The boards of several tasks, one after the other."""
+    if not boards:
+        say("No entries yet. Make the first one: kit baseline mnist")
+    for place, board in enumerate(boards):
+        if place:
+            say("")
+        leaderboard(board)
 
 
-def _cells(board: Leaderboard, n_others: int | None = None) -> list[list[str]]:
-    """Header and rows, as text: the ranking metric with its interval, then the others (so many at most)."""
-    others = list(dict.fromkeys(metric for row in board.rows for metric in row["scores"] if metric != board.metric))
-    moved = ["moved"] if any(row["moved"] is not None for row in board.rows) else []
-    lines = [["rank", "range", "name", board.metric, "95 % interval", *others[:n_others], *moved, "entries", "when"]]
-    for row in board.rows:
-        value, low, high = row["scores"].get(board.metric, {}).get(board.part, (None, None, None))
-        rest = [row["scores"].get(metric, {}).get(board.part, [None])[0] for metric in others[:n_others]]
-        interval = f"{low:.4f}-{high:.4f}" if low is not None else ""
-        name = f"{row['name']} *" if row["baseline"] else row["name"]
-        span = _span(row["range"], more=board.names > len(board.rows) == (row["range"] or [0])[-1])
-        start = [str(row["rank"]), span, name, _number(value), interval, *map(_number, rest)]
-        steps = [f"{row['moved']:+d}" if row["moved"] else "="] if moved else []
-        lines.append([*start, *steps, str(row["entries"]), row["time"][:10]])
-    return lines
-
-
-def comparison(a: str, b: str, found: dict[str, Comparison]) -> None:
-    """A minus B by each metric, with interval and p."""
-    table = Table("metric", f"{a} - {b}", "95 % interval", "p", box=None, header_style="bold", pad_edge=False)
-    for metric, each in found.items():
-        table.add_row(metric, f"{each.difference:+.4f}", f"{each.low:+.4f} to {each.high:+.4f}", f"{each.p:.3f}")
-    _out().print(table)
-
-
-def history(entries: Sequence[dict[str, Any]], part: str) -> None:
-    """All entries of one name, the oldest first."""
-    table = Table("entry", "when (UTC)", "metric", "score", "95 % interval", "note", box=None, header_style="bold")
-    for made in entries:
-        value, low, high = made["scores"].get(made["metric"], {}).get(part, (None, None, None))
-        interval = "" if low is None else f"{low:.4f}-{high:.4f}"
-        table.add_row(made["id"], made["time"][:16], made["metric"], _number(value), interval, Text(made["note"]))
-    _out().print(table)
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
-def _table(board: Leaderboard) -> None:
+def leaderboard(board: Leaderboard, mine: str | None = None) -> None:
+    """One task's board as a table. mine: the id of an entry that was just made; the row of its name is marked."""
     better = "higher" if board.higher_is_better else "lower"
     where = "" if board.part == "all" else f", {board.part} rows"
     source = f" Data: {board.source}." if board.source else ""
-    say(f"{board.task}: {board.title}. Ranked by {board.metric}, {better} is better{where}.{source}")
+    prose(f"{board.task}: {board.title}. Ranked by {board.metric}, {better} is better{where}.{source}")
     if not board.rows:
         say(f"No entries yet. Make the first one: kit baseline {board.task}")
     else:
-        head, *rows = _cells(board, n_others=2)
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for column in head:
-            table.add_column(column, justify="left" if column == "name" else "right", no_wrap=column != "name")
-        for row in rows:
-            table.add_row(*map(Text, row))
-        _out().print(table)
-        say(_legend(board))
+        others = metrics_beside(board)[:2]
+        rows = [cells(row, board, others) for row in board.rows]
+        mark = next((place for place, row in enumerate(board.rows) if mine and mine == row["name"]), None)
+        if mark is not None:
+            rows[mark][0] = f"> {rows[mark][0]}"
+        shown = columns(board, others)
+        gone = table(shown, rows, mark)
+        if legend := _legend(board, [column.head for column in shown if column.head not in gone]):
+            prose(legend)
+        _left_out(gone)
     for other in board.apart:
-        say("\nApart, for these were scored on other answers or ranked by another metric:")
-        _table(other)
+        prose("\nApart, for these were scored on other answers or ranked by another metric:")
+        leaderboard(other)
 
 
-def _legend(board: Leaderboard) -> str:
-    words = ["range: the ranks it could hold, by paired tests at 95 %"]
+def metrics_beside(board: Leaderboard) -> list[str]:
+    """The metrics that entries of a board have scores in, but for the one that ranks."""
+    return list(dict.fromkeys(metric for row in board.rows for metric in row["scores"] if metric != board.metric))
+
+
+def columns(board: Leaderboard, others: Sequence[str]) -> list[Column]:
+    """On a narrow terminal go, in this order: other metrics, entries, when, moved, range, and the interval last."""
+    moved = [Column("moved", right=True, drop=3)] if any(row["moved"] is not None for row in board.rows) else []
+    return [
+        Column("rank", right=True),
+        Column("range", right=True, drop=2),
+        Column("name", fold=16, whole=True),
+        Column(board.metric, right=True),
+        Column("95 % interval", right=True, drop=1),
+        *(Column(metric, right=True, drop=6 + place) for place, metric in enumerate(others)),
+        *moved,
+        Column("entries", right=True, drop=5),
+        Column("when", right=True, drop=4),
+    ]
+
+
+def cells(row: dict[str, Any], board: Leaderboard, others: Sequence[str], utc: bool = False) -> list[str]:
+    """A row of a board as text, for `columns`; the day in the reader's time zone unless it is to be UTC."""
+    value, low, high = row["scores"].get(board.metric, {}).get(board.part, (None, None, None))
+    rest = [number(row["scores"].get(metric, {}).get(board.part, [None])[0]) for metric in others]
+    name = f"{row['name']} *" if row["baseline"] else row["name"]
+    span = _span(row["range"], more=board.names > len(board.rows) == (row["range"] or [0])[-1])
+    moved = any(each["moved"] is not None for each in board.rows)
+    steps = [f"{row['moved']:+d}" if row["moved"] else "="] if moved else []
+    day = row["time"][:10] if utc else when(row["time"])[:10]
+    return [
+        str(row["rank"]), span, name, number(value), interval(low, high), *rest, *steps, str(row["entries"]), day,
+    ]  # fmt: skip
+
+
+def _legend(board: Leaderboard, heads: Sequence[str]) -> str:
+    words = []
+    if "range" in heads:
+        words.append("range: the ranks it could hold, by paired tests at 95 %")
+        if any(row["range"] is None for row in board.rows):
+            words.append("-: not known, for lack of groups of rows or of an entry's file")
     if any(row["baseline"] for row in board.rows):
         words.append("*: a baseline")
-    if any(row["moved"] is not None for row in board.rows):
-        words.append(
-            f"moved: ranks won (+) or lost (-) against the {'public' if board.part == 'private' else 'private'} rows"
-        )
+    if "moved" in heads:
+        other = "public" if board.part == "private" else "private"
+        words.append(f"moved: ranks won (+) or lost (-) against the {other} rows")
     if board.names > len(board.rows):
         words.append(f"{board.names - len(board.rows):,} more names: --top 0")
     return "; ".join(words)
 
 
+def _left_out(heads: Sequence[str]) -> None:
+    if heads:
+        prose(f"No room for: {', '.join(heads)}.")
+
+
+def comparison(a: dict[str, Any], b: dict[str, Any], found: dict[str, Comparison]) -> None:
+    """A minus B by each metric, with interval and p."""
+    for letter, made in (("A", a), ("B", b)):
+        say(f"{letter}  {made['name']}, entry {made['id']}")
+    columns = [
+        Column("metric", fold=12, whole=True),
+        Column("A - B", right=True),
+        Column("95 % interval", right=True, drop=1),
+        Column("p", right=True),
+    ]
+    rows = []
+    for metric, each in found.items():
+        bounds = f"{each.low:+.4f} to {each.high:+.4f}" if _there(each.low) and _there(each.high) else NONE
+        rows.append((metric, f"{each.difference:+.4f}", bounds, f"{each.p:.3f}" if _there(each.p) else NONE))
+    table(columns, rows)
+
+
+def history(entries: Sequence[dict[str, Any]], part: str) -> None:
+    """All entries of one name, the oldest first."""
+    columns = [
+        Column("entry"),
+        Column("when (local)", drop=2),
+        Column("metric", drop=4),
+        Column("score", right=True),
+        Column("95 % interval", right=True, drop=1),
+        Column("note", drop=3, fold=12),
+    ]
+    rows = []
+    for made in entries:
+        value, low, high = made["scores"].get(made["metric"], {}).get(part, (None, None, None))
+        rows.append((made["id"], when(made["time"]), made["metric"], number(value), interval(low, high), made["note"]))
+    _left_out(table(columns, rows))
+
+
+def when(time: str) -> str:
+    """A time in UTC (ISO 8601) as day and minute where the reader is; what is no time is shown as it stands."""
+    try:
+        return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return time
+
+
+def number(value: float | None) -> str:
+    return f"{value:.4f}" if _there(value) else NONE
+
+
+def interval(low: float | None, high: float | None) -> str:
+    return f"{low:.4f}-{high:.4f}" if _there(low) and _there(high) else NONE
+
+
+def _there(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)
+
+
 def _span(ranks: tuple[int, int] | None, more: bool) -> str:
     """A range of ranks; "+" where names that are not shown might belong to it."""
     if ranks is None:
-        return "?"
+        return NONE
     low, high = ranks
     return f"{low}{'+' if more else ''}" if low == high else f"{low}-{high}{'+' if more else ''}"

@@ -5,6 +5,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -12,20 +13,29 @@ from typing import Any
 
 import numpy as np
 
-from kit import api, render, runs, tasks, workspace
+from kit import api, code, provenance, render, runs, tasks, workspace
 from kit.board import Board, Entry
-from kit.errors import KitError, Stopped, did_you_mean
-from kit.runs import Record, Settings
-from kit.task import Array, Run, Start, Task
+from kit.errors import KitError, Stopped
+from kit.runs import Record
+from kit.settings import FLAGS, Settings, asks, checked, checked_baseline, unread
+from kit.task import Array, Data, Run, Start
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a baseline made: predictions for the test rows, on which device, in how many seconds."""
+    """What a baseline made: predictions for the test rows, on which device, in how many seconds.
+
+    unread: options that were given and that it never read. machine: where (see `provenance.machine`).
+    """
 
     predictions: Array
     device: str
     seconds: float
+    unread: tuple[str, ...] = ()
+    machine: dict[str, Any] | None = None
+
+
+Begun = tuple[Path, Record, Data]  # a run at its beginning: its folder, its record, what it is trained on
 
 
 def baseline(
@@ -33,45 +43,103 @@ def baseline(
 ) -> Entry | None:
     """Train a task's baseline (the default one without a name), predict the test rows, submit; returns the entry.
 
-    resume: go on with its latest unfinished run (of that seed), as it was started. options: see `Settings`.
+    resume: go on with its latest unfinished run (of that seed), or with the run whose id stands for the name, as it was
+    started. options: see `Settings`; with submit=False nothing goes on the board, and there is no entry to return.
     Everything stays in `runs/<task>/<id>/`. Under torchrun several processes train together; the first one submits, and
-    the others return None.
+    the others return None. Raises KitError, with nothing made, where the settings do not fit.
     """
-    wanted = settings(task, name, seed or 0, **options)
-    if resume and (given := [what for what, value in options.items() if value not in (None, False, "auto")]):
-        raise KitError(f"A run goes on with the settings it was started with: leave {', '.join(given)} out.")
-    return go(wanted, (lambda: runs.unfinished(task, wanted.baseline, seed)) if resume else None)
+    if resume:
+        return _go(lambda: _unfinished(task, name, seed, options), "resume", options.get("device", "auto"))
+    return go(settings(task, name, seed or 0, **options))
 
 
 def settings(
     task: str, name: str | None = None, seed: int = 0, weights_from: str | None = None, **options: Any
 ) -> Settings:
-    """What to run, with its names checked. weights_from: a run, as `runs.find` takes it."""
+    """What to run, checked. weights_from: a run, as `runs.find` takes it."""
     found = tasks.find(task)
     name = checked_baseline(found, name or found.baseline)
     if weights_from:
         weights_from = runs.find(task, weights_from).relative_to(workspace.root() / "runs").as_posix()
-    return Settings(task, name, seed, weights_from=weights_from, **options)
+    return checked(Settings(task, name, seed, weights_from=weights_from, **options))
 
 
-def go(wanted: Settings, unfinished: Callable[[], tuple[Path, Record]] | None = None) -> Entry | None:
-    """Run it and submit; or go on with an unfinished run."""
-    start: Start = "resume" if unfinished else "new"
-    if _join(wanted.device):
+def go(wanted: Settings) -> Entry | None:
+    """Run it, and submit what it predicts."""
+    return _go(lambda: _new(wanted), "new", wanted.device)
+
+
+def _go(begin: Callable[[], Begun], start: Start, device: str) -> Entry | None:
+    if _join(device):
         told = _told(None)
-        train(Settings(**told["settings"]), Path(told["folder"]), start)
+        wanted = Settings(**told["settings"])
+        train(wanted, Path(told["folder"]), load(wanted), start)
         return None
-    folder, record = unfinished() if unfinished else runs.create(wanted)
-    if unfinished:
-        render.note(f"Going on with {folder.name}, which was {record.state}")
-    with runs.alone(folder):
-        record = runs.begun(folder, record)
-        runs.write(folder, record)
-        _told({"folder": str(folder), "settings": asdict(record.settings)})
-        return _run(folder, record, start)
+    folder, record, data = begin()
+    try:
+        with runs.alone(folder):
+            record = runs.begun(folder, record)
+            runs.write(folder, record)
+            _told({"folder": str(folder), "settings": asdict(record.settings)})
+            return _run(folder, record, data, start)
+    except KitError as error:
+        if start == "new" and not isinstance(error, Stopped):
+            runs.discard(folder)
+        raise
 
 
-def _run(folder: Path, record: Record, start: Start) -> Entry:
+def _new(wanted: Settings) -> Begun:
+    data = load(wanted)
+    folder, record = runs.create(wanted, trained_on=provenance.of(wanted, data))
+    return folder, record, data
+
+
+def _unfinished(task: str, name: str | None, seed: int | None, options: dict[str, Any]) -> Begun:
+    """The run to go on with, where the same settings are given (or none), and it still is what it was trained on."""
+    found = tasks.find(task)
+    name = name or found.baseline
+    folder, record = runs.unfinished(task, name, seed) if name in tasks.baselines(found) else runs.chosen(task, name)
+    wanted = _same(record, {"seed": seed, **options})
+    checked_baseline(found, wanted.baseline)
+    render.note(f"Going on with {folder.name}, which was {record.state}")
+    data = load(wanted)
+    if record.trained_on is None:
+        render.note("Its record is of an older version and does not say what it was trained on: nobody can compare.")
+    elif changed := provenance.differences(record.trained_on, now := provenance.of(wanted, data)):
+        listed = "".join(f"\n  - {change}" for change in changed)
+        weights = f", or from its weights: --from {record.id}" if any(folder.rglob("best.pt")) else ""
+        again = f"kit baseline {task} {wanted.baseline}"
+        raise KitError(f"{record.id} cannot go on, for not all is as it was:{listed}\nStart anew: {again}{weights}")
+    else:
+        record = replace(record, trained_on=now)
+    return folder, replace(record, settings=wanted), data
+
+
+def _same(record: Record, given: dict[str, Any]) -> Settings:
+    """The settings of a run to go on with; KitError where others are given. Another device may be."""
+    wanted = record.settings
+    if source := given.pop("weights_from", None):
+        source = runs.find(wanted.task, source).relative_to(workspace.root() / "runs").as_posix()
+    submit, device = given.pop("submit", True), given.pop("device", "auto")
+    asked = {name: value for name, value in {"weights_from": source, **given}.items() if asks(value)}
+    other = {name: value for name, value in asked.items() if value != getattr(wanted, name)}
+    if other:
+        listed = ", ".join(
+            f"{FLAGS.get(name, '--seed')} {value} (it was {_was(getattr(wanted, name))})"
+            for name, value in other.items()
+        )
+        raise KitError(
+            f"{record.id} goes on with the settings it was started with, and these differ: {listed}. "
+            "Leave them out, or start a new run without --resume."
+        )
+    return replace(wanted, submit=wanted.submit and submit, device=wanted.device if device == "auto" else device)
+
+
+def _was(value: Any) -> str:
+    return str(value) if asks(value) else "not given"
+
+
+def _run(folder: Path, record: Record, data: Data, start: Start) -> Entry | None:
     """Train and submit, and keep the record of how it went."""
     begin = time.perf_counter()
 
@@ -80,25 +148,37 @@ def _run(folder: Path, record: Record, start: Start) -> Entry:
         runs.write(folder, replace(record, state=state, seconds=seconds, since=None, **facts))
 
     try:
-        trained = train(record.settings, folder, start)
+        trained = train(record.settings, folder, data, start)
+        record = replace(record, machine=trained.machine)
         entry = submit(folder, record, replace(trained, seconds=record.seconds + trained.seconds))
     except (Stopped, KeyboardInterrupt) as stop:
         ended("stopped")
         again = f"kit baseline {record.settings.task} {record.settings.baseline} --resume"
         raise Stopped(f"{stop or 'Stopped.'}\nGo on: {again}") from stop
     except Exception as error:
-        ended("failed", error=str(error) if isinstance(error, KitError) else repr(error))
+        told = workspace.explained(error) if isinstance(error, OSError) else error
+        with suppress(OSError):  # on a full disk; the first error is the one to tell
+            ended("failed", error=str(told) if isinstance(told, KitError) else repr(error))
         raise
-    ended("finished", metric=entry["metric"], score=entry["score"])
+    ended("finished", **({"metric": entry["metric"], "score": entry["score"]} if entry else {}))
     return entry
 
 
-def submit(folder: Path, record: Record, trained: Trained) -> Entry:
-    """Submit what a run predicted, once: a run that was killed after its submission has its entry already."""
-    wanted = record.settings
+def submit(folder: Path, record: Record, trained: Trained) -> Entry | None:
+    """Submit what a run predicted, once: a run that was killed after its submission has its entry already.
+
+    None where it was to be tried only.
+    """
+    wanted, file = record.settings, folder / "predictions.npy"
     if entry := next(Board().all(wanted.task, id=record.id), None):
         return entry
-    save(folder / "predictions.npy", trained.predictions)  # whatever happens next, the work is not lost
+    save(file, trained.predictions)  # whatever happens next, the work is not lost
+    if fault := unread(wanted.baseline, trained.unread, set(FLAGS) - set(trained.unread)):
+        raise KitError(f"{fault[0]} Nothing is submitted; what it predicts without is in {file}.")
+    if not wanted.submit:
+        api.check(wanted.task, file)
+        render.note(f"Not submitted: {file}\nSubmit it later: kit submit {wanted.task} {file}")
+        return None
     remarks = filter(None, [wanted.remark(), f"{_world()} processes" if _world() > 1 else ""])
     return api.submit(
         wanted.task,
@@ -113,13 +193,17 @@ def submit(folder: Path, record: Record, trained: Trained) -> Entry:
     )
 
 
-def train(wanted: Settings, folder: Path, start: Start = "new", source: str | None = None) -> Trained:
+def load(wanted: Settings, source: str | None = None) -> Data:
+    """What the baseline is given: all training rows, or the first ones. source: where a task has several."""
+    data = api.load(wanted.task, source)
+    return data if wanted.rows is None else data.head(wanted.rows)
+
+
+def train(wanted: Settings, folder: Path, data: Data, start: Start = "new") -> Trained:
     """Train a baseline in a folder and predict the test rows; nothing is submitted.
 
-    start: "load" takes the weights that are there and trains nothing. source: of the data, where a task has several.
+    start: "load" takes the weights that are there and trains nothing.
     """
-    data = api.load(wanted.task, source)
-    data = data if wanted.rows is None else data.head(wanted.rows)
     run = Run(
         seed=wanted.seed,
         wanted_device=wanted.device,
@@ -130,25 +214,33 @@ def train(wanted: Settings, folder: Path, start: Start = "new", source: str | No
         folder=folder,
         name=f"{wanted.task} {wanted.baseline}, seed {wanted.seed}",
         start=start,
-        weights_from=workspace.root() / "runs" / wanted.weights_from if wanted.weights_from else None,
+        weights_from=wanted.weights(),
     )
     module = import_module(f"kit.tasks.{wanted.task}.baselines.{wanted.baseline}")
     seed_everything(wanted.seed)
     begin = time.perf_counter()
     predictions = module.predict(data, run)
-    return Trained(predictions, run.used_device, time.perf_counter() - begin)
+    seconds = time.perf_counter() - begin
+    ignored = tuple(name for name in wanted.given() if name not in (*run.read, "rows"))
+    machine = provenance.machine(code.of(tasks.find(wanted.task), wanted.baseline).packages)
+    return Trained(predictions, run.used_device, seconds, ignored, machine)
 
 
 def predict(task: str, name: str, device: str = "auto") -> tuple[Array, Path]:
     """(the predictions of a run's best weights for the test rows, the run's folder); nothing is trained."""
-    tasks.find(task)
     folder = runs.find(task, name)
-    wanted = runs.read(folder).settings
+    record = runs.read(folder)
+    wanted = replace(record.settings, device=device)
     if not any(folder.rglob("best.pt")):
         made = folder / "predictions.npy"
         where = f" What it predicted is in {made}." if made.is_file() else ""
         raise KitError(f"{folder.name} has no weights to predict with.{where} Train it: kit baseline {task} {name}")
-    return train(replace(wanted, device=device), folder, "load").predictions, folder
+    checked_baseline(tasks.find(wanted.task), wanted.baseline)
+    data = load(wanted)
+    if record.trained_on and (changed := provenance.differences(record.trained_on, provenance.of(wanted, data))):
+        listed = "".join(f"\n  - {change}" for change in changed)
+        render.note(f"Not all is as it was when {folder.name} was trained; it predicts with what is here now.{listed}")
+    return train(wanted, folder, data, "load").predictions, folder
 
 
 def save(path: Path, predictions: Array) -> None:
@@ -157,13 +249,6 @@ def save(path: Path, predictions: Array) -> None:
         raise KitError(f"{path}: predictions are written as .npy; give a name that ends so.")
     with workspace.replacing(path) as file:
         np.save(file, predictions)
-
-
-def checked_baseline(task: Task, name: str) -> str:
-    """The baseline's name, if the task has it."""
-    if name not in (known := list(tasks.baselines(task))):
-        raise KitError(f"{task.name} has no baseline {name!r}. {did_you_mean(name, known)}")
-    return name
 
 
 def seed_everything(seed: int) -> None:

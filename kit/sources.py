@@ -7,16 +7,14 @@ the same file take turns, so it is fetched once.
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -24,11 +22,10 @@ from urllib.request import url2pathname
 import numpy as np
 
 from kit import workspace
-from kit.errors import SourceError
+from kit.download import Unavailable, download, pieces, reading
+from kit.errors import SourceError, is_of_the_disk
 from kit.task import Array
 from kit.workspace import sha256
-
-_TIMEOUT = (10, 60)  # seconds to connect, and between two pieces
 
 
 @dataclass(frozen=True)
@@ -81,10 +78,6 @@ def fetch(task: str, *choices: Sequence[File]) -> list[Path]:
     )
 
 
-class _Unavailable(Exception):
-    """A place that does not have the file; the next one is tried."""
-
-
 def _fetch_one(file: File, folder: Path, tried: list[str]) -> Path | None:
     path = folder / file.name
     if _is_whole(path, file.sha256):
@@ -107,7 +100,7 @@ def _fetch_one(file: File, folder: Path, tried: list[str]) -> Path | None:
                 _check(draft, file)
                 draft.replace(path)
                 return path
-            except _Unavailable as problem:
+            except Unavailable as problem:
                 tried.append(f"{place}: {problem}")
     return None
 
@@ -119,13 +112,13 @@ def _places(file: File) -> list[str | Package]:
 
 
 def _is_whole(path: Path, digest: str) -> bool:
-    return path.is_file() and sha256(path) == digest
+    return os.path.isfile(path) and sha256(path) == digest
 
 
 def _check(draft: Path, file: File) -> None:
     if (got := sha256(draft)) != file.sha256:
         draft.unlink()
-        raise _Unavailable(
+        raise Unavailable(
             f"{file.name} is not the file that was expected: sha256 {got[:16]}... instead of {file.sha256[:16]}... "
             "It was not used. The place may hold another version, or the transfer was damaged: try again later."
         )
@@ -134,22 +127,18 @@ def _check(draft: Path, file: File) -> None:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """One process at a time makes `path`; the others wait. The lock of a killed process is free."""
-    from filelock import FileLock, Timeout
-
     from kit.render import note
 
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path.with_name(f".{path.name}.lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            note(f"Waiting for another process that is fetching or preparing {path.name}")
-            lock.acquire()
-    try:
+    lock = path.with_name(f".{path.name}.lock")
+    with ExitStack() as held:
+        with _writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                held.enter_context(workspace.locked(lock, timeout=0))
+            except workspace.Busy:
+                note(f"Waiting for another process that is fetching or preparing {path.name}")
+                held.enter_context(workspace.locked(lock))
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
@@ -158,68 +147,18 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SourceError(f"{path} cannot be written: {error}. Mend that or set KIT_CACHE to a new folder.") from error
+        told = "no room is left on the disk" if error.errno is None and is_of_the_disk(error) else str(error)
+        raise SourceError(f"{path} cannot be written: {told}. Mend that or set KIT_CACHE to a new folder.") from error
 
 
 def _get(address: str, digest: str, draft: Path) -> None:
     url = urlsplit(address)
     if url.scheme in ("http", "https"):
-        return _download(address, digest, draft)
-    try:
+        return download(address, digest, draft)
+    with reading():
         source = Path(url2pathname(url.path) if url.scheme == "file" else address).expanduser().open("rb")
-    except OSError as error:
-        raise _Unavailable(error.strerror) from error
     with source, draft.open("wb") as file:
-        shutil.copyfileobj(source, file)
-
-
-def _download(url: str, digest: str, draft: Path) -> None:
-    """Download into the draft, going on from what an earlier run left there; a draft broken off is left there too."""
-    import requests
-    from urllib3.exceptions import HTTPError
-
-    try:
-        resumed = _stream(url, draft)
-        if resumed and sha256(draft) != digest:  # what was there was no part of this file
-            draft.unlink()
-            _stream(url, draft)
-    except requests.exceptions.ProxyError as error:
-        raise _Unavailable(f"the proxy failed: {_reason(error)}") from error
-    except requests.RequestException as error:
-        raise _Unavailable(_reason(error)) from error
-    except HTTPError as error:
-        raise _Unavailable(f"broke off, and the next run goes on from there: {_reason(error)}") from error
-
-
-def _stream(url: str, draft: Path) -> bool:
-    """Add the rest of a URL to the draft if the server can, else all of it anew; whether it was the rest."""
-    import requests
-
-    from kit.progress import download_bar
-
-    have = draft.stat().st_size if draft.is_file() else 0
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
-        if have and answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # it has no more than we do
-            draft.unlink()
-            return _stream(url, draft)
-        answer.raise_for_status()
-        if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
-            have = 0
-        total = have + int(answer.headers.get("Content-Length", 0))
-        with draft.open("ab" if have else "wb") as file, download_bar(url, total, have) as advance:
-            # Not decoded: many servers send a .gz file as "Content-Encoding: gzip", and it would arrive unpacked.
-            for piece in answer.raw.stream(1 << 16, decode_content=False):
-                file.write(piece)
-                advance(len(piece))
-    return have > 0
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost reason in a chain of network errors, without the object that it happened to."""
-    while inner := [part for part in (*error.args, getattr(error, "reason", None)) if isinstance(part, Exception)]:
-        error = inner[-1]
-    return re.sub(r"^(<.*?>|\w+\(.*?\)): ", "", " ".join(str(error).split())) or type(error).__name__
+        file.writelines(pieces(source))
 
 
 def _unpack(package: Package, folder: Path, tried: list[str], draft: Path) -> None:
@@ -237,7 +176,7 @@ def _unpack(package: Package, folder: Path, tried: list[str], draft: Path) -> No
         link = rf"[\w+]+://\S+/{'-'.join(words)}{re.escape(suffix)}(?=[\s,#])"
         links = dict.fromkeys(re.findall(link, _ask_pip(name), flags=re.IGNORECASE))
         if not any(_fetch_one(replace(release, url=link), folder, tried) for link in links):
-            raise _Unavailable("the release cannot be had" if links else f"it has no {kind} of that version")
+            raise Unavailable("the release cannot be had" if links else f"it has no {kind} of that version")
     _extract(archive, package.member, draft)
 
 
@@ -245,12 +184,13 @@ def _ask_pip(name: str) -> str:
     """All that pip says of a project: its links at every index and folder that pip is configured to search."""
     command = [sys.executable, "-m", "pip", "index", "versions", name]
     command += ["-vvv", "--retries=1", "--no-color", "--disable-pip-version-check"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with reading():
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if "No module named pip" in done.stderr:
-        raise _Unavailable("pip is missing here: install it with `python -m ensurepip`, or use KIT_MIRROR")
+        raise Unavailable("pip is missing here: install it with `python -m ensurepip`, or use KIT_MIRROR")
     if done.returncode:
         failed = re.search(r"Could not fetch URL (\S+): .*[>)]: (.+?)['\")]* - skip", done.stdout)
-        raise _Unavailable(f"{failed[1]}: {failed[2]}" if failed else done.stderr.strip().rpartition("\n")[2])
+        raise Unavailable(f"{failed[1]}: {failed[2]}" if failed else done.stderr.strip().rpartition("\n")[2])
     return done.stdout
 
 
@@ -259,16 +199,16 @@ def _extract(archive: Path, member: str, draft: Path) -> None:
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as wheel, wheel.open(member) as content, draft.open("wb") as file:
-                shutil.copyfileobj(content, file)
+                file.writelines(pieces(content))
         else:
             with tarfile.open(archive) as sdist:
                 info = sdist.getmember(member)
                 if not info.isreg() or (source := sdist.extractfile(info)) is None:
-                    raise _Unavailable(f"{member} is no ordinary file in {archive.name}")
+                    raise Unavailable(f"{member} is no ordinary file in {archive.name}")
                 with source, draft.open("wb") as file:
-                    shutil.copyfileobj(source, file)
+                    file.writelines(pieces(source))
     except (KeyError, zipfile.BadZipFile, tarfile.TarError) as error:
-        raise _Unavailable(f"{archive.name} does not hold {member}") from error
+        raise Unavailable(f"{archive.name} does not hold {member}") from error
 
 
 def prepared(task: str, name: str, build: Callable[[], dict[str, Array]]) -> dict[str, Array]:
@@ -277,11 +217,11 @@ def prepared(task: str, name: str, build: Callable[[], dict[str, Array]]) -> dic
     name: of the folder in the cache; change it when `build` changes. Arrays of Python objects are refused.
     """
     folder = workspace.cache() / task / name
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # pathlib fails in a folder that may not be looked into
         with _alone(folder):
-            if not folder.is_dir():  # else another process was first
+            if not os.path.isdir(folder):  # else another process was first
                 _save(build(), folder)
-    return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+    return {path.stem: workspace.mapped(path) for path in sorted(folder.glob("*.npy"))}
 
 
 def _save(arrays: dict[str, Array], folder: Path) -> None:

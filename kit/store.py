@@ -9,8 +9,6 @@ import os
 import re
 import shutil
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -19,16 +17,17 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from kit import predictions, sharing, workspace
+from kit import archive, predictions, sharing, workspace
 from kit.errors import KitError
 from kit.scoring import Scorecard
+from kit.statistics import RESAMPLES
 from kit.task import Array
 
 if TYPE_CHECKING:
     from kit.board import Board, Entry
 
 _HASH = re.compile("[0-9a-f]{64}")
-_DAMAGED = (OSError, EOFError, LookupError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_REPLICATES = 10 * 3 * 8 * RESAMPLES  # bytes that the values of one metric may take
 
 
 def write_predictions(file: BinaryIO, array: Array) -> str:
@@ -45,25 +44,42 @@ def write_predictions(file: BinaryIO, array: Array) -> str:
     return digest.hexdigest()
 
 
-def write_sums(file: BinaryIO, card: Scorecard) -> None:
-    """Write what comparing needs, without the truth: sums by unit, and every metric's values on the resamples.
+def sums_arrays(card: Scorecard) -> dict[str, Array]:
+    """What comparing needs, without the truth: sums by unit, and every metric's values on the resamples.
 
     sums (n_units, k) with each sum's metric, each unit's group and part; one (3, n_resamples) array a metric.
     """
     widths = [of.stop - of.start for of in card.columns.values()]
     of_sums = {"metric": np.repeat(list(card.columns), widths), "group": card.units.group, "public": card.units.public}
     replicates = {f"replicates.{metric}": values for metric, values in card.replicates.items()}
-    np.savez_compressed(file, allow_pickle=False, sums=card.sums, **of_sums, **replicates)
+    return {"sums": card.sums, **of_sums, **replicates}
+
+
+def write_sums(file: BinaryIO, card: Scorecard) -> None:
+    """Write the arrays of `sums_arrays`."""
+    np.savez_compressed(file, allow_pickle=False, **sums_arrays(card))
 
 
 def read_replicates(path: Path, metric: str) -> Array | None:
     """(3, n_resamples) values of a metric over all, public and private rows; None where the file does not have them."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            values = np.asarray(kept[f"replicates.{metric}"], np.float64)
-    except _DAMAGED:
+        [found] = archive.read(path, [f"replicates.{metric}"], _REPLICATES).values()
+    except KitError:
         return None
-    return values if values.ndim == 2 and len(values) == 3 else None
+    whole = found.dtype == np.float64 and found.ndim == 2 and len(found) == 3 and not np.isinf(found).any()
+    return found if whole else None
+
+
+def read_n_groups(path: Path) -> dict[str, int]:
+    """Part -> how many groups its replicates were drawn from; empty where the file does not have them."""
+    try:
+        group, public = archive.read(path, ["group", "public"], _REPLICATES).values()
+    except KitError:
+        return {}
+    if group.ndim != 1 or group.shape != public.shape or public.dtype != bool:
+        return {}
+    inside = {"all": np.ones(len(group), bool), "public": public, "private": ~public}
+    return {part: len(np.unique(group[of_part])) for part, of_part in inside.items()}
 
 
 def sums_path(file: Path) -> Path:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Kind = Literal["class", "probability", "value"]
 Start = Literal["new", "resume", "load"]
+OPTIONS = ("device", "epochs", "batch_size", "learning_rate", "compile", "weights_from")  # of a Run, for a baseline
 PUBLIC_SHARE = 0.3
 
 
@@ -80,8 +81,8 @@ class Data:
 
     def head(self, n: int) -> Data:
         """The same task with the first `n` training rows; the test rows stay, so that the result can be submitted."""
-        if n < 1:
-            raise KitError(f"--rows {n}: at least one training row is needed.")
+        if not 1 <= n <= len(self.x_train):
+            raise KitError(f"--rows {n:,}: there are {len(self.x_train):,} training rows; give 1 to as many.")
         return replace(
             self,
             x_train=self.x_train[:n],
@@ -97,21 +98,47 @@ class Answers:
     truth: the shape of the predictions ((n_rows,) class indices for kind "class"); NaN where nothing was measured.
     groups: (n_rows,) whole numbers; rows that belong together are resampled together. None: every row stands alone.
     public: (n_rows,) bool; None takes about 30 %, fixed by a hash of each row's id (`public_rows`).
+    ids: (n_rows,) those of the Spec, which fills them in; where they are given, their order is checked.
     """
 
     truth: Array
     groups: Array | None = None
     public: Array | None = None
+    ids: Array | None = None
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 of truth, public and groups: entries scored on different answers are never ranked together."""
+        """sha256 of truth, public, groups and ids: entries scored on different answers are never ranked together.
+
+        Text ids count as UTF-8 and whole numbers as 64 bits, so that it does not matter how they are held in memory.
+        """
+        digest = hashlib.sha256(b"answers 2\0")
+        for part in (self.truth, self.public, self.groups, _as_hashed(self.ids)):
+            array = np.zeros(0, np.int8) if part is None else np.asarray(part)
+            array = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False))
+            digest.update(f"{array.dtype.str}{array.shape}\0".encode())
+            digest.update(array.data if array.size else b"")
+        return digest.hexdigest()
+
+    @cached_property
+    def fingerprint_v1(self) -> str:
+        """The fingerprint before ids were part of it, by which older entries know their answers; it seeds resamples."""
         digest = hashlib.sha256()
         for part in (self.truth, self.public, self.groups):
             array = np.ascontiguousarray(np.zeros(0, np.int8) if part is None else part)
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(array.data if array.size else b"")
         return digest.hexdigest()
+
+
+def _as_hashed(ids: Array | None) -> Array | None:
+    """Ids in the one form in which they are hashed."""
+    if ids is None or (ids.dtype == np.uint64 and len(ids) and ids.max() > np.iinfo(np.int64).max):
+        return ids
+    if ids.dtype.kind in "iu":
+        return ids.astype(np.int64)
+    text = np.char.encode(ids, "utf-8") if ids.dtype.kind == "U" else ids
+    return np.frombuffer(b"\0".join(text.tolist()), np.uint8)
 
 
 def public_rows(ids: Array, share: float = PUBLIC_SHARE) -> Array:
@@ -150,6 +177,8 @@ class Run:
     as the user gave it; baselines ask for `device`.
     start: "new"; "resume" goes on from what is in the folder; "load" takes the weights there and trains nothing.
     weights_from: the folder of another run, whose weights are the first ones here.
+
+    It notes which of its options are read (`read`): a record claims no others.
     """
 
     seed: int = 0
@@ -163,6 +192,12 @@ class Run:
     start: Start = "new"
     weights_from: Path | None = None
     _claimed: dict[Path, int] = field(default_factory=dict, repr=False, compare=False)
+    _read: set[str] = field(default_factory=set, repr=False, compare=False)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in OPTIONS:
+            object.__getattribute__(self, "_read").add(name)
+        return object.__getattribute__(self, name)
 
     @cached_property
     def device(self) -> str:
@@ -173,13 +208,21 @@ class Run:
 
     @property
     def used_device(self) -> str:
-        """The device that the baseline asked for, "cpu" if it never did."""
-        return str(self.__dict__.get("device", "cpu"))
+        """The device that the baseline, or a part of the run, asked for; "cpu" if none did."""
+        return self.device if "device" in self._read else "cpu"
+
+    @property
+    def read(self) -> frozenset[str]:
+        """Those of `OPTIONS` that were read so far, by this run or a part of it."""
+        return frozenset(self._read)
 
     def part(self, name: str) -> Run:
         """A part of this run with a folder of its own, for a baseline that trains several networks."""
-        weights_from = self.weights_from and self.weights_from / name
-        return replace(self, folder=self.folder / name, name=f"{self.name}, {name}", weights_from=weights_from)
+        own = {key: value for key, value in vars(self).items() if key != "device"}  # a look at `vars` reads no option
+        weights_from = own["weights_from"] and own["weights_from"] / name
+        return Run(
+            **{**own, "folder": self.folder / name, "name": f"{self.name}, {name}", "weights_from": weights_from}
+        )
 
     def claim(self) -> Path:
         """The folder for one training: the run's own, and one inside it for each further training."""

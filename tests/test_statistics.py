@@ -43,7 +43,7 @@ def test_intervals_match_scipys_percentile_bootstrap(metric: metrics.Metric) -> 
         (truth, predictions), value, paired=True, vectorized=False, n_resamples=4000, method="percentile", rng=1
     ).confidence_interval
     drawn = replicates(metric.rows(truth, predictions), metric, n_resamples=4000)
-    ours = statistics.interval(value(truth, predictions), drawn)
+    ours = statistics.percentile_interval(value(truth, predictions), drawn)
     # the 2.5 % quantile of 4,000 draws has a standard error of about 0.04 standard deviations; four of them, both sides
     tolerance = 4 * np.sqrt(2) * 0.042 * drawn.std()
     assert ours.low == pytest.approx(theirs.low, abs=tolerance)
@@ -57,7 +57,7 @@ def test_intervals_cover_the_true_value_95_times_in_100() -> None:
     for seed in range(trials):
         sums = np.stack([rng.random(n) < p, np.ones(n)], axis=1).astype(float)
         drawn = replicates(sums, metrics.accuracy, n_resamples=500, seed=seed)
-        found = statistics.interval(float(sums[:, 0].mean()), drawn)
+        found = statistics.interval(float(sums[:, 0].mean()), drawn, n, "proportion")
         covered += found.low <= p <= found.high
     assert 0.93 <= covered / trials <= 0.97
 
@@ -70,9 +70,13 @@ def test_intervals_by_group_cover_where_rows_of_a_group_are_alike() -> None:
     for seed in range(trials):
         error = np.abs(np.repeat(rng.normal(size=n_groups), size))  # all rows of a group err alike
         sums = np.stack([error, np.ones(n_groups * size)], axis=1)
-        true = np.sqrt(2 / np.pi)
-        by_group = statistics.interval(0.0, replicates(sums, metrics.mae, groups, n_resamples=500, seed=seed))
-        by_row = statistics.interval(0.0, replicates(sums, metrics.mae, n_resamples=500, seed=seed))
+        true, mae = np.sqrt(2 / np.pi), float(error.mean())
+        by_group = statistics.interval(
+            mae, replicates(sums, metrics.mae, groups, n_resamples=500, seed=seed), n_groups, "positive"
+        )
+        by_row = statistics.interval(
+            mae, replicates(sums, metrics.mae, n_resamples=500, seed=seed), len(sums), "positive"
+        )
         covered += by_group.low <= true <= by_group.high
         covered_by_rows += by_row.low <= true <= by_row.high
     assert 0.92 <= covered / trials <= 0.98
@@ -87,7 +91,7 @@ def test_the_paired_test_holds_its_level_when_neither_is_better() -> None:
         easy = rng.random(n)  # both are right on easy rows and wrong on hard ones, so their errors are alike
         pair = [np.stack([rng.random(n) < easy, np.ones(n)], axis=1).astype(float) for _ in range(2)]
         a, b = (replicates(sums, metrics.accuracy, n_resamples=500, seed=seed) for sums in pair)
-        rejected += statistics.compare(float(pair[0][:, 0].mean() - pair[1][:, 0].mean()), a - b).told_apart
+        rejected += statistics.compare(float(pair[0][:, 0].mean() - pair[1][:, 0].mean()), a - b, n).told_apart
     # 5 % of 1,000 with three standard errors of 0.7 %
     assert 0.03 <= rejected / trials <= 0.071
 
@@ -100,22 +104,22 @@ def test_pairing_sees_what_two_separate_intervals_cannot() -> None:
     b = metrics.mae.rows(truth, truth + 1.03 * shared)
     drawn_a, drawn_b = replicates(a, metrics.mae), replicates(b, metrics.mae)
     assert np.quantile(drawn_a, 0.975) > np.quantile(drawn_b, 0.025)  # the intervals overlap
-    assert statistics.compare(-0.03, drawn_a - drawn_b).told_apart
+    assert statistics.compare(-0.03, drawn_a - drawn_b, 1000).told_apart
 
 
 def test_p_and_interval_never_disagree() -> None:
     rng = np.random.default_rng(9)
     for shift in np.linspace(-4, 4, 400):
-        found = statistics.compare(shift, rng.normal(shift, 1, 1000))
+        found = statistics.compare(shift, rng.normal(shift, 1, 1000), 20)
         assert found.told_apart == (found.low > 0 or found.high < 0)
 
 
 def test_the_same_predictions_cannot_be_told_apart() -> None:
-    found = statistics.compare(0.0, np.zeros(1000))
+    found = statistics.compare(0.0, np.zeros(1000), 20)
     assert (found.p, found.low, found.high) == (1.0, 0.0, 0.0)
     assert not found.told_apart
 
 
 def test_without_a_score_there_is_no_interval() -> None:
-    found = statistics.interval(np.nan, np.full(10, np.nan))
+    found = statistics.interval(np.nan, np.full(10, np.nan), 20)
     assert np.isnan([found.value, found.low, found.high]).all()

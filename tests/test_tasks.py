@@ -1,6 +1,5 @@
 """Tasks are found as folders, ours and a user's alike; every task that ships keeps its promises."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,25 +83,6 @@ def test_a_users_task_is_found_in_the_workspace() -> None:
 def test_an_unknown_task_is_met_with_the_nearest_name() -> None:
     with pytest.raises(KitError, match=r"no task 'minst'. Did you mean mnist\?"):
         tasks.find("minst")
-
-
-def test_two_tasks_of_one_name_are_an_error_that_names_both(workspace: Path) -> None:
-    shutil.copytree(workspace / "tasks" / "coin", workspace / "tasks" / "mnist")
-    with pytest.raises(KitError, match=r"Two tasks are named mnist: .*tasks.mnist and .*workspace.tasks.mnist"):
-        tasks.folders()
-
-
-def test_a_name_that_python_cannot_import_is_refused(workspace: Path) -> None:
-    shutil.move(workspace / "tasks" / "coin", workspace / "tasks" / "two-coins")
-    with pytest.raises(KitError, match="Python identifier"):
-        tasks.folders()
-
-
-def test_a_folder_without_a_task_says_what_it_lacks(workspace: Path) -> None:
-    (workspace / "tasks" / "empty").mkdir()
-    (workspace / "tasks" / "empty" / "__init__.py").touch()
-    with pytest.raises(KitError, match=r"must hold `task = Task\(...\)`"):
-        tasks.find("empty")
 
 
 def spec(n: int, **options: object) -> Spec:

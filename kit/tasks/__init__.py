@@ -2,18 +2,31 @@
 
 Three places count: the tasks that came with the kit, `tasks/` of a checkout, and `tasks/` of the workspace. All of
 them import as `kit.tasks.<name>`, also in a spawned worker process, so nothing is ever loaded by its file's path.
+
+A folder that is no working task stops none of the others: `folders` and `every` leave it out, `problems` says what is
+wrong with it. Whether a folder holds a task is read from its source; code of a folder that holds none is never run.
 """
 
 import ast
 import importlib
+import os
+import stat
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from kit import workspace
-from kit.errors import KitError, did_you_mean
+from kit.errors import KitError, did_you_mean, first_line, shown
 from kit.task import Task
 
 _PACKAGE = Path(__file__).parent
+_UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)  # what ast raises for what is no Python source
+_FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
+_SCOPES = _FUNCTIONS | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp  # names in these are their own
+_failed: dict[Path, str] = {}  # folders whose import failed in this process, and why
 
 
 def _places() -> list[str]:
@@ -28,32 +41,174 @@ __path__ = _places()
 
 
 def folders() -> dict[str, Path]:
-    """Every task's folder by name, sorted; two of one name are an error that names both."""
-    __path__[:] = _places()  # the workspace may be another one by now
-    importlib.invalidate_caches()
-    found: dict[str, Path] = {}
-    for place in map(Path, __path__):
-        for init in sorted(place.glob("*/__init__.py")):
-            name, folder = init.parent.name, init.parent
-            if name.startswith(("_", ".")):
-                continue
-            if not name.isidentifier():
-                raise KitError(f"{folder}: a task's name must be a Python identifier. Rename the folder.")
-            if name in found:
-                raise KitError(f"Two tasks are named {name}: {found[name]} and {folder}. Rename one of the folders.")
-            found[name] = folder
-    return dict(sorted(found.items()))
+    """Every folder that holds a task, by name, sorted. A task that came with the kit goes before one of its name."""
+    return dict(sorted((name, folder) for name, (folder, problem) in _candidates().items() if not problem))
+
+
+def problems() -> dict[Path, str]:
+    """What is wrong with each folder that is no working task, as far as its source and imports up to now tell."""
+    found = {folder: problem for folder, problem in _all() if problem}
+    places = set(__path__)
+    return found | {folder: why for folder, why in _failed.items() if str(folder.parent) in places}
+
+
+def every(only: str | None = None) -> list[Task]:
+    """All tasks that can be loaded, or the one of that name if it can; `raise_problems` tells of the others."""
+    found = []
+    for name in folders():
+        if only not in (None, name):
+            continue
+        try:
+            found.append(find(name))
+        except KitError:  # kept in _failed
+            continue
+    return found
+
+
+def raise_problems(name: str | None = None) -> None:
+    """KitError with every folder that is no working task: the last step of a command over all tasks.
+
+    name: speak of the task of that name only.
+    """
+    found = problems()
+    if name is not None:
+        mine = [folder for one, (folder, _) in _candidates().items() if one == name]
+        found = {folder: found[folder] for folder in mine if folder in found}
+    if found:
+        lines = "\n".join(f"  - {folder}: {why}" for folder, why in found.items())
+        what = "folder is no working task" if len(found) == 1 else "folders are no working tasks"
+        raise KitError(
+            f"{len(found)} {what}; the others were not disturbed:\n{lines}\n"
+            "Mend it, or move it out of tasks/; a folder whose name begins with _ is left alone."
+        )
 
 
 def find(name: str) -> Task:
-    """The task of that name."""
-    known = folders()
+    """The task of that name; KitError where there is none, or where its code fails, with the file and the line."""
+    known = _candidates()
     if name not in known:
-        raise KitError(f"There is no task {name!r}. {did_you_mean(name, list(known))}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    if not isinstance(task := getattr(module, "task", None), Task):
-        raise KitError(f"{known[name] / '__init__.py'} must hold `task = Task(...)`.")
-    return replace(task, name=name, folder=known[name])
+        there = [one for one, (_, problem) in known.items() if not problem]
+        raise KitError(f"There is no task {name!r}. {did_you_mean(name, sorted(there))}")
+    folder, problem = known[name]
+    if not problem:
+        task, problem = _loaded(name, folder)
+        if task is not None:
+            return task
+    raise KitError(f"The task {name} cannot be used. {folder}: {problem}")
+
+
+def _loaded(name: str, folder: Path) -> tuple[Task | None, str]:
+    """The task that a folder's code makes; or None and what is wrong with the code."""
+    module_name = f"{__name__}.{name}"
+    _failed.pop(folder, None)
+    loaded = sys.modules.get(module_name)
+    if loaded is not None and Path(loaded.__file__ or "").parent != folder:  # of the workspace before this one
+        _forget(module_name)
+    try:
+        task = getattr(importlib.import_module(module_name), "task", None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit is an author's mistake here, too
+        why = _where(error, folder)
+        _forget(module_name)
+    else:
+        if isinstance(task, Task):
+            from kit import checks
+
+            if not (faults := checks.task_faults(task)):
+                return replace(task, name=name, folder=folder), ""
+            why = " ".join(faults)
+        else:
+            why = f"its __init__.py must hold `task = Task(...)`; `task` is of type {type(task).__name__}."
+    _failed[folder] = why
+    return None, why
+
+
+def _forget(module_name: str) -> None:
+    for name in [name for name in sys.modules if name == module_name or name.startswith(f"{module_name}.")]:
+        del sys.modules[name]
+
+
+def _where(error: BaseException, folder: Path) -> str:
+    """An error in one line, with the last line of the folder's own code that led to it."""
+    frames = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        frames.append((error.filename or "", error.lineno))
+    own = [(Path(file), line) for file, line in frames if folder in Path(file).parents]
+    place = f"{own[-1][0].relative_to(folder)}, line {own[-1][1]}: " if own else ""
+    words = error.msg if isinstance(error, SyntaxError) else shown(" ".join(str(error).split()), 300)
+    return f"{place}{type(error).__name__}: {words}" if str(error) else f"{place}{type(error).__name__}"
+
+
+def _candidates() -> dict[str, tuple[Path, str]]:
+    """name -> the folder of that name that counts, and what its source lacks."""
+    found: dict[str, tuple[Path, str]] = {}
+    for folder, problem in _all():
+        found.setdefault(folder.name, (folder, problem))
+    return found
+
+
+def _all() -> Iterator[tuple[Path, str]]:
+    """Every folder with an `__init__.py`, those that came with the kit first; and why it holds no task, or ""."""
+    __path__[:] = _places()  # the workspace may be another one by now
+    importlib.invalidate_caches()
+    first: dict[str, Path] = {}
+    for place in map(Path, __path__):
+        for folder in _packages(place):
+            if folder.name in first:
+                yield folder, f"{first[folder.name]} has the same name and goes before it. Rename the folder."
+                continue
+            first[folder.name] = folder
+            yield folder, _lacks(folder)
+
+
+def _packages(place: Path) -> list[Path]:
+    try:
+        with os.scandir(place) as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith(("_", ".")))
+    except OSError:  # there is no such folder, or it is nobody's to read
+        return []
+    return [place / name for name in names if os.path.lexists(place / name / "__init__.py")]
+
+
+def _lacks(folder: Path) -> str:
+    """Why a folder's source holds no task; "" where it does. Nothing is run."""
+    if not folder.name.isidentifier():
+        return "a task's name must be a Python identifier (letters, digits and _). Rename the folder."
+    try:
+        if _binds_task(folder / "__init__.py"):
+            return ""
+    except SyntaxError as error:
+        line = f"line {error.lineno}: " if error.lineno else ""
+        return f"__init__.py, {line}{type(error).__name__}: {error.msg}"
+    except OSError as error:
+        return f"__init__.py cannot be read: {error.strerror or error}"
+    except _UNPARSED as error:
+        return f"__init__.py is no Python source: {first_line(error)}"
+    return "its __init__.py must hold `task = Task(...)`; nothing in it is named task, so it was not run."
+
+
+def _binds_task(file: Path, seen: frozenset[Path] = frozenset()) -> bool:
+    """Whether a source gives the name `task` a value, itself or by `from .other import *`."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError("it is no ordinary file")
+    source = file.read_bytes()
+    with warnings.catch_warnings(action="ignore"):  # of odd escapes
+        nodes: list[ast.AST] = list(ast.parse(source, str(file)).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Name) and node.id == "task" and isinstance(node.ctx, ast.Store):
+            return True
+        if isinstance(node, ast.alias) and (node.asname or node.name) == "task":
+            return True
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module and node.names[0].name == "*":
+            module = file.parent.joinpath(*node.module.split("."))
+            others = {module.with_suffix(".py"), module / "__init__.py"} - seen - {file}
+            if any(_binds_task(other, seen | {file}) for other in others if other.is_file()):
+                return True
+        if not isinstance(node, _SCOPES):
+            nodes.extend(ast.iter_child_nodes(node))
+    return False
 
 
 def baselines(task: Task) -> dict[str, str]:
@@ -63,5 +218,9 @@ def baselines(task: Task) -> dict[str, str]:
 
 
 def _headline(file: Path) -> str:
-    text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    try:
+        text = ast.get_docstring(ast.parse(file.read_bytes(), str(file))) or ""
+    except (OSError, *_UNPARSED) as error:
+        line = f"line {error.lineno}: {error.msg}" if isinstance(error, SyntaxError) else first_line(error)
+        return f"(cannot be read: {line})"
     return text.partition("\n")[0]

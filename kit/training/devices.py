@@ -22,6 +22,7 @@ from kit.errors import KitError
 from kit.task import Array
 
 DEVICES = ("cuda", "mps", "cpu")
+MOST_CUDA = 128  # devices, where torch cannot count them
 _SHARE = 0.5  # of the device's free memory may be filled with data; the rest is for the model
 
 
@@ -38,7 +39,13 @@ def choose_device(wanted: str) -> str:
     """
     here = available_devices()
     device = here[0] if wanted == "auto" else wanted
-    if device.partition(":")[0] not in here:
+    kind, colon, place = device.partition(":")
+    if kind not in DEVICES or (colon and not (kind == "cuda" and place.isdecimal())):
+        raise KitError(
+            f"There is no device {wanted!r}: known are auto, cuda, cuda:1 and so on, mps, cpu; "
+            f"this machine has {', '.join(here)}. Leave --device out."
+        )
+    if kind not in here or (colon and int(place) >= (torch.cuda.device_count() or MOST_CUDA)):
         raise KitError(
             f"There is no device {wanted!r} on this machine; there is {', '.join(here)}. Leave --device out."
         )

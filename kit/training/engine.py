@@ -25,10 +25,11 @@ SAVE_EVERY = 60.0  # seconds; and after each epoch
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How to train; see `fit`."""
+    """How to train; see `fit`. data: a hash of what is trained on."""
 
     loss: Callable[..., Tensor]
     epochs: int
+    batch_size: int
     learning_rate: float
     weight_decay: float
     warm_up: float
@@ -37,6 +38,8 @@ class Recipe:
     clip: float | None
     patience: int | None
     maps: Callable[..., Tensor] | None
+    compile: bool
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Training:
         self.model, self.batches, self.n_inputs, self.recipe = model, batches, n_inputs, recipe
         self.judge, self.settings, self.folder, self.device = judge, run, folder, run.device
         net = devices.spread(model, self.device)
-        self.net = torch.compile(net) if run.compile else net
+        self.net = torch.compile(net) if recipe.compile else net
         rate, self.last_step = recipe.learning_rate, recipe.epochs * len(batches)
         fused = self.device != "mps"
         self.optimizer = torch.optim.AdamW(model.parameters(), rate, weight_decay=recipe.weight_decay, fused=fused)
@@ -233,7 +236,7 @@ class Training:
     def take_up(self, state: checkpoints.State) -> None:
         """Go on from a saved state."""
         then, now = state["facts"], self.facts()
-        if other := [f"{name} {then[name]:,}, now {now[name]:,}" for name in now if then[name] != now[name]]:
+        if other := [f"{name} {then[name]}, now {now[name]}" for name in now if then.get(name, now[name]) != now[name]]:
             raise KitError(f"The checkpoint in {self.folder} is of another training: {', '.join(other)}. Start anew.")
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
@@ -252,10 +255,12 @@ class Training:
         parts |= {"average": self.kept} if self.kept is not self.model else {}
         return parts | ({"stopping": self.stopping} if self.stopping else {})
 
-    def facts(self) -> dict[str, int]:
+    def facts(self) -> dict[str, Any]:
         """What must be the same for a state to fit."""
         rows, n = len(self.batches.tensors[0]), sum(part.numel() for part in self.model.parameters())
-        return {"epochs": self.recipe.epochs, "batch size": self.batches.size, "training rows": rows, "parameters": n}
+        sizes = {"epochs": self.recipe.epochs, "batch size": self.batches.size, "training rows": rows, "parameters": n}
+        numbers = ("learning_rate", "weight_decay", "warm_up", "average", "clip", "patience", "data")
+        return sizes | {name.replace("_", " "): getattr(self.recipe, name) for name in numbers}
 
     def learning_rate(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])

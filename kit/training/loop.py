@@ -1,11 +1,13 @@
 """Train a network: what baselines call. Where and how it is computed, watched and kept is not their concern."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from kit import render
+from kit.digest import digest
 from kit.errors import KitError
 from kit.metrics import Metric
 from kit.task import Array, Run
@@ -55,6 +57,21 @@ def fit(
     trains nothing. Raises Stopped after Ctrl-C, KitError where the loss is no number or memory does not suffice.
     """
     folder = run.claim()
+    recipe = Recipe(
+        loss=loss,
+        epochs=epochs if run.epochs is None else run.epochs,
+        batch_size=batch_size if run.batch_size is None else run.batch_size,
+        learning_rate=learning_rate if run.learning_rate is None else run.learning_rate,
+        weight_decay=weight_decay,
+        warm_up=warm_up,
+        augment=augment,
+        average=average,
+        clip=clip,
+        patience=patience,
+        maps=maps,
+        compile=run.compile,
+    )
+    first_weights = run.weights_from
     if run.start == "load":
         return _with(model, checkpoints.weights(folder), run)
     devices.in_step()
@@ -66,30 +83,22 @@ def fit(
         devices.set_random_state(saved["chance"])
         return _with(model, saved["best"], run)
     model = devices.placed(model, run.device).train()
-    if run.weights_from:
-        source = run.weights_from / folder.relative_to(run.folder)
+    if first_weights:
+        source = first_weights / folder.relative_to(run.folder)
         _start_from(model, devices.same(checkpoints.weights(source) if first else None), source.name)
-    recipe = Recipe(
-        loss=loss,
-        epochs=run.epochs or epochs,
-        learning_rate=run.learning_rate or learning_rate,
-        weight_decay=weight_decay,
-        warm_up=warm_up,
-        augment=augment,
-        average=average,
-        clip=clip,
-        patience=patience,
-        maps=maps,
-    )
     inputs = listed(x)
     held_out, kept = split(len(y), valid, groups)
     judge = None
     if len(held_out) and metric is not None:
         judge = Judge(metric, [tensor[held_out] for tensor in inputs], y[held_out], padding)
     rows = [tensor[kept] for tensor in ([*inputs, y] if weights is None else [*inputs, y, weights])]
-    size = run.batch_size or batch_size
-    with stops.memory_advice(size):
-        batches = Batches(devices.resident(rows, run.device), size, padding)
+    if not len(kept):
+        raise KitError(
+            f"No row is left to train on: all {len(y):,} are held out. Hold out fewer (valid), or give more."
+        )
+    with stops.advice(recipe.batch_size):
+        batches = Batches(devices.resident(rows, run.device), recipe.batch_size, padding)
+        recipe = replace(recipe, data=digest(rows))
         return Training(model, batches, len(inputs), recipe, judge, run, folder).run(saved)
 
 

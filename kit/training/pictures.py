@@ -1,5 +1,6 @@
 """A training as pictures: the learning curve and, for classes, who was taken for whom."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,7 @@ def confusion(path: Path, title: str, truth: Array, predicted: Array) -> None:
 
 
 def _figure(title: str) -> tuple[Any, Any]:
+    os.environ.setdefault("MPLCONFIGDIR", str(workspace.libraries() / "matplotlib"))  # else it writes into the home
     from matplotlib.figure import Figure  # half a second, and only wanted at the end of a training
 
     figure = Figure(figsize=(7.2, 5.2), layout="constrained")

@@ -82,10 +82,17 @@ def stopped(step: int, epoch: int, epochs: int) -> Stopped:
 
 
 @contextmanager
-def memory_advice(batch_size: int) -> Iterator[None]:
-    """Memory that does not suffice is for the user to mend; the message says what to try."""
+def advice(batch_size: int) -> Iterator[None]:
+    """Memory that does not suffice, and batches too small to normalise over, are for the user to mend: what to try."""
     try:
         yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise KitError(
+            f"A batch of one row cannot be normalised over (BatchNorm), and batches have {batch_size} rows. "
+            "Give a larger --batch-size, or more --rows."
+        ) from error
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
             raise

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from kit import Run, training
-from kit.metrics import pearson
+from kit.metrics import pearson, pooled
 
 from ..data import ShapeData, held_out
 from ..pairing import pairing
@@ -71,7 +71,7 @@ def ensemble(
             alone,
             weights=certainty(data),
             valid=torch.tensor(held_out(data.groups, VALID, seed)),
-            metric=pearson,
+            metric=pooled(pearson),
             **options,
         )
         total += training.predict(model, test, alone, batch_size=64).sigmoid()
