@@ -428,6 +428,7 @@ def test_the_file_of_an_entry_is_found_only_as_it_was_submitted(workspace: Path)
     assert json.loads(entry["scores"])
 
 
+@pytest.mark.slow
 def test_the_commands_say_what_they_did(kit_command: Any, workspace: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "p.npy", np.full(100, 0.5))
     path, note = tmp_path / "r.json", tmp_path / "none" / "r.json"
