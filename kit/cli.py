@@ -303,10 +303,21 @@ def verify(task: OptionalTask = None) -> None:
     render.say(f"{checked:,} entries verified: the chain, their files and their scores agree.")
 
 
+def _shown() -> None:
+    """Run a command until all that it says is out; BrokenPipeError where nobody reads on, which typer and rich hide."""
+    try:
+        app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise end.__context__ from None
+        sys.stdout.flush()
+        raise
+
+
 def main() -> None:
     """The entry point: a KitError is the user's to mend and costs no traceback; everything else keeps its own."""
     try:
-        app()
+        _shown()
     except KitError as error:
         from kit import render
 
