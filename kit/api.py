@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import getpass
-import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from kit import __version__, predictions, prepare, scoring, store, tasks, workspace
+from kit import predictions, prepare, scoring, tasks
 from kit.errors import KitError
 from kit.scoring import Scorecard
 from kit.task import Array, Data, Task
@@ -18,8 +14,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kit.board import Entry
-
-_LONGEST_NAME, _LONGEST_NOTE = 64, 500  # characters
 
 
 def load(task: str, source: str | None = None) -> Data:
@@ -74,59 +68,14 @@ def submit(
     entry_id, baseline, seconds, device, seed: what a baseline run tells about itself.
     Raises PredictionError, with all faults and nothing written, where the predictions cannot be scored.
     """
-    import secrets
-
+    from kit import names, recording
     from kit.board import Board
 
     found = tasks.find(task)
-    name, note = _printable("name", name or login_name(), 1, _LONGEST_NAME), _printable("note", note, 0, _LONGEST_NOTE)
-    spec = prepare.spec(found)
-    array = predictions.read(source, spec)
-    answers, fingerprint, described = prepare.answers(found), prepare.fingerprint(found), prepare.source(found)
-    stamp = datetime.now(UTC)
-    entry_id = entry_id or f"{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    file = workspace.submissions(found.name) / f"{entry_id}.npy"
-    try:
-        with workspace.replacing(file) as draft, workspace.replacing(store.sums_path(file)) as sums_draft:
-            file_hash = store.write_predictions(draft, array)
-            draft.flush()
-            kept = np.load(draft.name, mmap_mode="r")  # scored is what is kept, whatever becomes of the user's file
-            card = scoring.score(found.metrics, kept, answers, spec)
-            del kept  # Windows renames no file that is mapped
-            store.write_sums(sums_draft, card)
-        first, scores = found.metrics[0], card.json()
-        mine = scores.get(first.name, {})
-        entry = {
-            "id": entry_id,
-            "task": found.name,
-            "answers": fingerprint,
-            "source": described,
-            "name": name,
-            "baseline": baseline,
-            "time": stamp.isoformat(timespec="seconds"),
-            "file": file.relative_to(workspace.root()).as_posix(),
-            "file_sha256": file_hash,
-            "sums_sha256": workspace.sha256(store.sums_path(file)),
-            "metric": first.name,
-            "higher_is_better": first.higher_is_better,
-            **{column: mine.get(part, [None])[0] for column, part in _SCORE_COLUMNS.items()},
-            "scores": _json(scores),
-            "coverage": _json(card.coverage),
-            "seconds": seconds,
-            "device": device,
-            "seed": seed,
-            "version": __version__,
-            "commit": _commit(),
-            "note": note,
-        }
-        return Board().append(entry)
-    except (KitError, OSError):  # it cannot be recorded: a file without an entry would be a riddle
-        for left in (file, store.sums_path(file)):
-            left.unlink(missing_ok=True)
-        raise
-
-
-_SCORE_COLUMNS = {"score": "all", "score_public": "public", "score_private": "private"}
+    facts = {"baseline": baseline, "seconds": seconds, "device": device, "seed": seed}
+    facts["note"] = names.text("note", note, 0, names.LONGEST_NOTE)
+    facts["name"] = name if baseline and name else names.checked(name or login_name())
+    return recording.submit(found, source, Board(), entry_id, **facts)
 
 
 def leaderboard(task: str, part: str = "all") -> pd.DataFrame:
@@ -148,29 +97,3 @@ def login_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError) as error:  # the last one on Windows
         raise KitError("Nobody is logged in here by name. Say who submits: --name ada") from error
-
-
-def _printable(what: str, text: str, least: int, most: int) -> str:
-    """Text as it may stand on the board: one line, printable (no escape sequence reaches anybody's terminal)."""
-    text = " ".join(text.split())
-    if not least <= len(text) <= most or not text.isprintable():
-        raise KitError(f"The {what} {text[:80]!r} cannot stand on the board: {least} to {most} printable characters.")
-    return text
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _commit() -> str | None:
-    """The git commit of the workspace, where it is a checkout."""
-    if not (workspace.root() / ".git").exists():
-        return None
-    import subprocess
-
-    command = ["git", "-C", str(workspace.root()), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:  # no git, or none that may be run
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -8,19 +8,22 @@ newest cannot vanish either.
 
 import math
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from kit import database, schema, seals
+from kit import database, names, schema, seals, workspace
 from kit.errors import KitError
-from kit.schema import GENESIS, entries, head
+from kit.schema import GENESIS, entries, files, head
 from kit.seals import Entry, seal
 
 __all__ = ["GENESIS", "Board", "Entry", "Ranking", "entries", "head", "seal"]
 
+PART = 1 << 20  # bytes of a file in one row
 _BLANK = {"seal": seals.NEWEST, "kind": "entry", "refers": None, "metric_version": 1}
 _SCORE = {"all": "score", "public": "score_public", "private": "score_private"}
 _CHOOSES = {"all": "score", "public": "score_public", "private": "score_public"}  # nothing is chosen by private rows
@@ -67,25 +70,56 @@ class Board:
         self._engines: dict[bool, sa.Engine] = {}
         self._held: sa.Connection | None = None
 
-    def append(self, entry: Entry) -> Entry:
+    def append(self, entry: Entry, kept: Sequence[Path] = ()) -> Entry:
         """Add one entry and return it whole, with its number, the hash before it and its own.
 
         It is on disk when this returns. Writers wait for each other; none is lost and the chain never forks.
+        kept: the entry's files, of which a shared board takes a copy.
+        KitError where the board has an entry of this id, a name that looks like this one, or such a mark already.
         """
         salt = secrets.token_hex(16)
         hashes = {f"{field}_hash": seals.salted(salt, field, entry[field]) for field in ("name", "note")}
         given = _typed({**_BLANK, **entry, "salt": salt, **hashes})
         with self._connect(write=True) as connection:
+            for path in kept if self.address.shared else ():
+                _keep(connection, path)
             last = connection.execute(sa.select(head).with_for_update()).one_or_none()
             if last is None:
                 raise KitError(f"The board at {self.address.shown} is damaged: it does not know its last entry.")
-            if connection.execute(sa.select(entries.c.number).where(entries.c.id == given["id"])).first():
-                raise KitError(f"There is an entry with the id {given['id']} already.")
+            _admit(connection, given)
             whole = _typed({**given, "number": last.number + 1, "previous": last.hash})
             whole["hash"] = seal(whole)
             connection.execute(sa.insert(entries), whole)
             connection.execute(sa.update(head).values(number=whole["number"], hash=whole["hash"]))
         return {column.name: whole[column.name] for column in entries.columns}
+
+    def forget(self, name: str) -> tuple[str, int, int]:
+        """Take a person's name, notes and salts away: (the name they have now, entries so changed, entries left).
+
+        The chain holds, for it covers the name only through the salt. Entries made before the name was sealed so are
+        left as they are. Baselines are nobody's.
+        """
+        theirs = (entries.c.name == name, entries.c.baseline.is_(False))
+        salted = (*theirs, entries.c.seal > 1)
+        with self._connect(write=True) as connection:
+            count = sa.select(sa.func.count(), sa.func.min(entries.c.number)).where(*theirs)
+            n, first = connection.execute(count).one()
+            if not n:
+                raise KitError(f"{name!r} has no entry on this board.")
+            now = f"forgotten-{first}"
+            blank = {"name": now, "note": "", "salt": None}
+            changed = connection.execute(sa.update(entries).where(*salted).values(blank)).rowcount
+        return now, changed, n - changed
+
+    def parts(self, sha256: str) -> Iterator[bytes]:
+        """The parts of a file that a shared board holds, in order; none where it does not hold it."""
+        if self.address.missing:
+            return
+        with self._connect() as connection:
+            if schema.columns(connection, files.name):
+                of_file = sa.select(files.c.bytes).where(files.c.sha256 == sha256).order_by(files.c.part)
+                for row in connection.execution_options(yield_per=4).execute(of_file):
+                    yield row.bytes
 
     def all(self, task: str | None = None, **having: Any) -> Iterator[Entry]:
         """Every entry and mark in the order of the chain, of one task where it is given, with these fields."""
@@ -205,6 +239,45 @@ class Board:
         except sa.exc.DBAPIError as error:
             first = str(error.orig).strip().partition("\n")[0]
             raise KitError(f"The board at {self.address.shown} cannot be used: {first}") from error
+
+
+def _admit(connection: sa.Connection, entry: Entry) -> None:
+    """Refuse what may not be added; asked under the lock, so that of two at once the second one is refused."""
+    if connection.execute(sa.select(entries.c.number).where(entries.c.id == entry["id"])).first():
+        raise KitError(f"There is an entry with the id {entry['id']} already.")
+    if entry["kind"] != "entry":
+        withdrawn = (entries.c.refers == entry["refers"], entries.c.kind == "withdrawal")
+        if connection.execute(sa.select(entries.c.time).where(*withdrawn)).first():
+            raise KitError(f"{entry['refers']} was withdrawn already.")
+    elif not entry["baseline"]:
+        _admit_name(connection, entry)
+
+
+def _admit_name(connection: sa.Connection, entry: Entry) -> None:
+    in_task = entries.c.task == entry["task"]
+    same = ("answers", "metric", "metric_version", "name", "baseline")  # as the index has them
+    known = sa.select(entries.c.number).where(in_task, *(entries.c[field] == entry[field] for field in same))
+    if connection.execute(known.limit(1)).first():
+        return
+    who = sa.select(entries.c.name, entries.c.baseline).where(in_task).distinct()
+    others = [(name, baseline) for name, baseline in connection.execute(who)]
+    if (entry["name"], False) in others:
+        return
+    if taken := names.look_alike(entry["name"], [name for name, _ in others]):
+        raise KitError(f"The name {entry['name']!r} is taken, or looks like one that is: {taken!r}. Choose another.")
+
+
+def _keep(connection: sa.Connection, path: Path) -> None:
+    """Copy a file into the database, unless it is there."""
+    insert = postgresql.insert(files) if connection.dialect.name == "postgresql" else sqlite.insert(files)
+    sha256 = workspace.sha256(path)
+    there = connection.execute(sa.select(sa.func.count()).where(files.c.sha256 == sha256)).scalar_one()
+    if there == -(-path.stat().st_size // PART):
+        return
+    with path.open("rb") as file:
+        for number, part in enumerate(iter(lambda: file.read(PART), b"")):
+            row = {"sha256": sha256, "part": number, "bytes": part}
+            connection.execute(insert.on_conflict_do_nothing(), row)
 
 
 def _ranked(rows: Any, ranking: Ranking, marks: bool) -> Any:

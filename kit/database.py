@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,13 @@ _HINT = "Give sqlite:////folder/board.sqlite or postgresql://user@host/name."
 
 @dataclass(frozen=True)
 class Address:
-    """One database. shown: the address without its password. path, options: of SQLite; url: of anything else."""
+    """One database. shown: the address without its password. path, options: of SQLite; url: of anything else.
+
+    shared: whether other workspaces may use it, so that it holds the files of its entries as well.
+    """
 
     shown: str
+    shared: bool = True
     path: Path | None = None
     options: dict[str, str] = field(default_factory=dict)
     url: sa.URL | None = None
@@ -47,7 +52,7 @@ def address(text: str | None = None) -> Address:
     text = text or os.environ.get("KIT_DATABASE")
     if not text:
         path = workspace.root() / "leaderboard" / "board.sqlite"
-        return Address(str(path), path)
+        return Address(str(path), shared=False, path=path)
     try:
         url = sa.make_url(text.strip())
     except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
@@ -76,7 +81,7 @@ def _sqlite_address(url: sa.URL, shown: str) -> Address:
     if unknown := options.keys() - {*_SQLITE_OPTIONS}:
         words = f"the option {sorted(unknown)[0]!r} is not known; there are {', '.join(_SQLITE_OPTIONS)}"
         raise KitError(f"KIT_DATABASE={shown}: {words}.")
-    return Address(shown, Path(name).expanduser().absolute(), options)
+    return Address(shown, path=Path(name).expanduser().absolute(), options=options)
 
 
 def engine(place: Address, write: bool = False) -> sa.Engine:
@@ -189,4 +194,5 @@ def _open(path: Path, options: dict[str, str]) -> sqlite3.Connection:
 def settled(connection: Any) -> None:
     """After a write: bring the log into the database's own file, as far as no reader stands in the way."""
     if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        with suppress(sqlite3.Error):  # what was written is safe in the log
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

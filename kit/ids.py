@@ -31,11 +31,18 @@ def text(column: Any) -> Any:
     if not whole.all():
         import pyarrow.compute as pc
 
-        empty = arrow.nulls(cells)[~whole]
-        odd = [None if none else repr(value) for value, none in zip(number[~whole].tolist(), empty, strict=True)]
+        odd = [
+            None if empty else _odd(value)
+            for value, empty in zip(number[~whole], arrow.nulls(cells)[~whole], strict=True)
+        ]
         mask = arrow.numbers((~whole).astype(np.int64)).cast(pa.bool_())
         written = pc.replace_with_mask(written, mask, pa.array(odd, pa.string()))
     return pa.chunked_array([written])
+
+
+def _odd(number: Any) -> str:
+    """A float that is no id; a whole one too large to be exact is written so that nobody takes it for one."""
+    return np.format_float_scientific(number, trim="-") if number == np.rint(number) else repr(float(number))
 
 
 def places(given: Any, known: Array) -> Array:

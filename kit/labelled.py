@@ -46,7 +46,7 @@ def _by_id(values: Any, given: Any, spec: Spec, what: str) -> Read:
         raise refused(
             _no_ids(given, known, what) + " If the values are in the order of the test rows, give them alone."
         )
-    line, faults = tables.lines(given, known, None)
+    line, faults = tables.lines(given, known)
     array, told = array_of(values), None
     if array.dtype.kind in "OUST" and array.ndim == 1:
         array, told, more = read_column(cells_of(values), given, spec)
@@ -54,7 +54,8 @@ def _by_id(values: Any, given: Any, spec: Spec, what: str) -> Read:
     elif wrong := readers.header_faults((len(known), *array.shape[1:]), array.dtype, spec):
         raise refused(*faults, *wrong)
     array = array if array.dtype.kind == "f" else array.astype(np.float64)
-    return tables.in_rows(array, line, np.nan), None if told is None else tables.in_rows(told, line, True), faults
+    told = np.zeros(array.shape, bool) if told is None else told
+    return tables.in_rows(array, line, np.nan), tables.in_rows(told, line, True) if faults else None, faults
 
 
 def _no_ids(given: Any, known: Array, what: str) -> str:

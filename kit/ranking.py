@@ -2,12 +2,11 @@
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kit import prepare, ranks, statistics, store, tasks, workspace
+from kit import prepare, ranks, statistics, store, tasks
 from kit.board import Board, Entry, Ranking
 from kit.errors import KitError, did_you_mean
 from kit.metrics import Metric, WholeMetric, over_columns
@@ -127,15 +126,16 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
     """The entries of A and B (names: their best; or ids of entries), and A minus B by every metric both have."""
     board = Board()
     first, second = _find(board, task, a), _find(board, task, b)
-    if first["answers"] != second["answers"]:
+    same = _answers_in_use(task) or ()  # the same answers may be known by two fingerprints
+    if first["answers"] != second["answers"] and not {first["answers"], second["answers"]} <= set(same):
         raise KitError(f"{a} and {b} were scored on different answers; such scores cannot be compared.")
     found = {}
     for metric in task.metrics:
         pair = [entry["scores"].get(metric.name, {}).get(part, [None])[0] for entry in (first, second)]
-        drawn = [_replicates(entry, metric.name, part) for entry in (first, second)]
-        if None not in pair and drawn[0] is not None and drawn[1] is not None:
+        one, other = (_replicates(entry, metric.name, part) for entry in (first, second))
+        if None not in pair and one is not None and other is not None and len(one) == len(other):
             n_groups = min(_n_groups(first, part), _n_groups(second, part))
-            found[metric.name] = statistics.compare(pair[0] - pair[1], drawn[0] - drawn[1], n_groups)
+            found[metric.name] = statistics.compare(pair[0] - pair[1], one - other, n_groups)
     if task.metrics[0].name not in found:
         raise KitError(f"{a} and {b} cannot be compared: the row sums of one are missing. `kit verify` says which.")
     return first, second, found
@@ -205,20 +205,27 @@ def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> RankRang
 
 
 def _n_groups(row: Entry, part: str) -> int:
-    return store.read_n_groups(_sums_path(row)).get(part, 0)
-
-
-def _sums_path(row: Entry) -> Path:
-    return store.sums_path(workspace.root() / Path(row["file"]))
+    sums = store.local(row, sums=True)
+    return 0 if sums is None else store.read_n_groups(sums).get(part, 0)
 
 
 def _replicates(row: Entry, metric: str, part: str) -> Array | None:
-    values = store.read_replicates(_sums_path(row), metric)
+    sums = store.local(row, sums=True)
+    values = None if sums is None else store.read_replicates(sums, metric)
     return None if values is None or np.isnan(values[PARTS.index(part)]).all() else values[PARTS.index(part)]
 
 
 def _opened(row: Entry) -> Entry:
-    return {**row, "scores": json.loads(row["scores"]), "coverage": json.loads(row["coverage"])}
+    """The entry with its scores and coverage as dicts: none of them where they cannot be read, as `kit verify` says."""
+    try:
+        scores, coverage = json.loads(row["scores"]), json.loads(row["coverage"])
+        whole = all(len(parts[part]) == 3 for parts in scores.values() for part in PARTS)
+        coverage = {part: float(coverage[part]) for part in PARTS}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        scores, coverage = {}, dict.fromkeys(PARTS, 0.0)
+    return {**row, "scores": scores, "coverage": coverage}
 
 
 FACTS = ("baseline", "seconds", "device", "seed", "time", "id", "file", "version", "commit", "note", "hash")

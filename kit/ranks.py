@@ -18,7 +18,6 @@ from kit.task import Array
 Bound = Literal["pairs", "intervals", "none"]
 MANY = 500  # names; beyond, pairs are not looked at one by one
 _SAME = 1e-12  # a variance of the difference, against those of the scores, that rounding alone could make
-_MISSING = 0.1  # share of resamples without a score, from which on an entry counts as unknown
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def _deviations(replicates: Sequence[Array | None], defined: Array) -> tuple[Arr
     for place, length in enumerate(lengths):
         if length and length == n_resamples:
             found = np.isfinite(values := np.asarray(replicates[place], np.float64))
-            if found.mean() > 1 - _MISSING:
+            if found.mean() >= statistics.DEFINED:
                 centred = np.where(found, values - values[found].mean(), 0) / math.sqrt(found.mean())
                 kept.append(place)
                 rows.append(centred.astype(np.float32))

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kit import tasks, workspace
-from kit.errors import KitError, did_you_mean
+from kit.errors import KitError, did_you_mean, first_line, shown
 from kit.settings import Settings as Settings
 
 _OWN = ("run.json", ".lock")  # what a run's folder holds before the baseline has made anything
@@ -26,7 +26,8 @@ _OWN = ("run.json", ".lock")  # what a run's folder holds before the baseline ha
 class Record:
     """What is known of a run; kept as `run.json` in its folder. Its id is that of its entry on the board too.
 
-    state: running, finished, stopped (by the user), failed, or sent (to a cluster, and not back yet).
+    state: running, finished, stopped (by the user), failed, or sent (to a cluster, and not back yet). Of those that are
+        read, one may be killed, or damaged.
     seconds: of training, before `since`. score: over all test rows.
     since: when the part of it that is under way, or was killed, began (Unix time).
     trained_on, machine: data, code and versions, and where it was computed (see `provenance`); None in old records.
@@ -71,15 +72,45 @@ def read(folder: Path) -> Record:
     try:
         found = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         record = Record(**{**found, "settings": Settings(**found["settings"])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise KitError(f"{folder} holds no readable run.json: {error}. Delete the folder, or mend the file.") from error
+        _check_types(record)
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        words = first_line(error)
+        raise KitError(f"{folder} holds no readable run.json: {words}. Delete the folder, or mend the file.") from error
     return replace(record, state="killed") if record.state == "running" and not in_use(folder) else record
 
 
+def _check_types(record: Record) -> None:
+    """ValueError where a field of a record that was read holds what none can hold."""
+    number, text = int | float | None, str | None
+    may_be_none = {
+        "metric": text,
+        "error": text,
+        "weights_from": text,
+        "trained_on": dict | None,
+        "machine": dict | None,
+    }
+    numbers = dict.fromkeys(("score", "since", "learning_rate"), number)
+    counts = dict.fromkeys(("epochs", "rows", "batch_size"), int | None)
+    others = {"seconds": int | float, "seed": int, "compile": bool, "submit": bool, "settings": Settings}
+    types: dict[str, Any] = {**may_be_none, **numbers, **counts, **others}
+    for part in (record, record.settings):
+        for name, value in vars(part).items():
+            if not isinstance(value, types.get(name, str)):
+                raise ValueError(f"{name} is {shown(repr(value))}")
+
+
 def every(task: str | None = None) -> list[tuple[Path, Record]]:
-    """The runs of one task, or of all, the oldest first."""
+    """The runs of one task, or of all, the oldest first; one whose record cannot be read is there as "damaged"."""
     pattern = f"{task or '*'}/*/run.json"
-    return [(file.parent, read(file.parent)) for file in sorted((workspace.root() / "runs").glob(pattern))]
+    return [(file.parent, _read_or_damaged(file.parent)) for file in sorted((workspace.root() / "runs").glob(pattern))]
+
+
+def _read_or_damaged(folder: Path) -> Record:
+    try:
+        return read(folder)
+    except KitError as error:
+        unknown = Settings(folder.parent.name, "?")
+        return Record(folder.name, unknown, "", state="damaged", since=None, error=str(error))
 
 
 def find(task: str, name: str) -> Path:
@@ -135,6 +166,7 @@ def _ended(folder: Path, record: Record) -> str:
         "finished": "it is finished",
         "running": "another process is working on it",
         "sent": "it is out on a cluster",
+        "damaged": "its run.json cannot be read",
         "failed": "" if any(folder.rglob("last-*.pt")) else f"it failed before it saved anything: {record.error}",
     }
     return reasons.get(record.state, "")
@@ -166,11 +198,15 @@ def in_use(folder: Path) -> bool:
 
 def histories(folder: Path) -> list[list[dict[str, Any]]]:
     """What each training of a run measured after each epoch: epoch, step, loss, perhaps a metric, and so on."""
-    found = []
-    for file in sorted(folder.rglob("history.csv")):
-        with file.open(encoding="utf-8", newline="") as lines:
-            found.append([{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)])
-    return found
+    return [_history(file) for file in sorted(folder.rglob("history.csv"))]
+
+
+def _history(file: Path) -> list[dict[str, Any]]:
+    """The lines of a history up to the first that cannot be read, as where a process was killed while it wrote."""
+    rows: list[dict[str, Any]] = []
+    with suppress(OSError, ValueError, TypeError, csv.Error), file.open(encoding="utf-8", newline="") as lines:
+        rows.extend({name: float(value) for name, value in row.items()} for row in csv.DictReader(lines))
+    return [row for row in rows if "best" in row]
 
 
 def progress(folder: Path) -> tuple[int, dict[str, float]]:

@@ -197,7 +197,7 @@ def resampled(sums: Array, parts: Units, seed: int) -> Array:
 
 def _whole(metric: WholeMetric, predictions: Array, answers: Answers, parts: Units, seed: int) -> tuple[Array, Array]:
     """(3,) values and (3, n_resamples) replicates of a metric that is no sum; fewer resamples for many cells."""
-    used, started, told = over_columns(metric, answers.truth.shape), time.perf_counter(), False
+    used, watch = over_columns(metric, answers.truth.shape), _Watch(metric.name, 2 * len(answers.truth))
     n_resamples = statistics.RESAMPLES if answers.truth.size <= MANY_CELLS else statistics.RESAMPLES // 5
     drawn = statistics.counts(statistics.size(parts.group), n_resamples, seed)
     counts = np.concatenate([np.ones_like(drawn[:1]), drawn])  # the first one: every group once
@@ -212,18 +212,25 @@ def _whole(metric: WholeMetric, predictions: Array, answers: Answers, parts: Uni
             step = max(1, _BLOCK // truth.size)
             for at in range(0, len(counts), step):
                 scores[at : at + step] = on(counts[at : at + step])
-                told = told or _patience(metric, len(counts), truth.size, started)
+                watch.done(len(rows) * min(1.0, step / len(counts)))
     return found[:, 0], found[:, 1:]
 
 
-def _patience(metric: WholeMetric, n_resamples: int, n_cells: int, started: float) -> bool:
-    """Say what takes so long, once it does; whether that was said."""
-    if time.perf_counter() - started < _PATIENCE:
-        return False
-    from kit import render
+class _Watch:
+    """Says once, after a while, how long it will still take."""
 
-    render.note(f"Taking {metric.name} on {n_resamples:,} resamples of {n_cells:,} cells ...")
-    return True
+    def __init__(self, name: str, work: float) -> None:
+        self.name, self.work, self.finished, self.start, self.told = name, work, 0.0, time.perf_counter(), False
+
+    def done(self, work: float) -> None:
+        self.finished += work
+        taken = time.perf_counter() - self.start
+        if taken > _PATIENCE and not self.told:
+            from kit import render
+
+            left = taken * (self.work / self.finished - 1)
+            render.note(f"{self.name} takes each resample afresh: some {left:.0f} s more ...")
+            self.told = True
 
 
 def _coverage(answers: Answers, spec: Spec, parts: Units) -> tuple[dict[str, float], dict[str, int]]:
@@ -239,7 +246,8 @@ def _coverage(answers: Answers, spec: Spec, parts: Units) -> tuple[dict[str, flo
             required[number] += np.count_nonzero(wanted.compress(inside, axis=0))
         scored_units[parts.of_row[rows][cells(scored).any(axis=1)]] = True
     top, bottom = (np.array([both.sum(), *both]) for both in (measured, required))
-    n_groups = {part: len(np.unique(parts.group[scored_units & parts.part(part)])) for part in PARTS}
+    grouped = {part: np.bincount(parts.group[scored_units & parts.part(part)]) for part in PARTS}
+    n_groups = {part: int(np.count_nonzero(units)) for part, units in grouped.items()}
     return dict(zip(PARTS, (top / np.maximum(1, bottom)).tolist(), strict=True)), n_groups
 
 

@@ -18,6 +18,11 @@ def make_folder(path: Path) -> None:
 def make_file(path: Path) -> None:
     """Make an empty file, unless there is one; writable by the group where its folder is a group's."""
     path.touch(0o666)
+    open_file(path)
+
+
+def open_file(path: Path) -> None:
+    """Let the group read and write a file, where its folder is the group's."""
     _open_to_group(path, stat.S_IRGRP | stat.S_IWGRP)
 
 

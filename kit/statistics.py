@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 LEVEL = 0.95
 MIN_GROUPS = 5  # fewer tell too little of how groups differ
+DEFINED = 0.9  # share of the resamples that must have a score
+_MIN_DEGREES = 4.0  # what heavy tails are counted down to
+_ROUNDING = 1e-12
 _CELLS = 500_000  # counts turned to float64 at once
 
 
@@ -99,64 +102,105 @@ def percentile_interval(value: float, replicates: Array) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
-def why_none(n_groups: int) -> str:
-    """Why there is no interval and no test, in words; empty where there are groups enough."""
-    if n_groups >= MIN_GROUPS:
-        return ""
-    return f"no interval: {n_groups} group{'s' * (n_groups != 1)}, at least {MIN_GROUPS} are needed"
+def why_none(n_groups: int, replicates: Array | None = None) -> str:
+    """Why there is no interval and no test, in words; empty where there are both."""
+    if n_groups < MIN_GROUPS:
+        return f"no interval: {n_groups} group{'s' * (n_groups != 1)}, at least {MIN_GROUPS} are needed"
+    if replicates is not None and np.isfinite(replicates).sum() < max(2, DEFINED * len(replicates)):
+        return f"no interval: no score on {np.mean(~np.isfinite(replicates)):.0%} of the resamples"
+    return ""
 
 
 def interval(value: float, replicates: Array, n_groups: int, scale: "Scale" = "real") -> Interval:
     """A 95 % interval of a score from its values on the resamples (n_resamples,) of n_groups groups.
 
-    A t interval, whose standard error is the spread of the replicates, on a scale where scores are nearly normal.
+    A t interval on a scale where scores are nearly normal: log for positive ones, Fisher's z for correlations; for
+    proportions Wilson's. NaN bounds where `why_none` says why, and where all resamples give the same score, for then
+    nothing tells how far off it is; a proportion has bounds there too.
     """
-    known = replicates[~np.isnan(replicates)]
-    if np.isnan(value) or n_groups < MIN_GROUPS or len(known) < 2:
-        return Interval(float(value), np.nan, np.nan)
-    error, df = float(standard_error(known, n_groups)), degrees(n_groups, len(known))
+    none = Interval(float(value), np.nan, np.nan)
+    if np.isnan(value) or why_none(n_groups, replicates):
+        return none
+    known = replicates[np.isfinite(replicates)]
     if scale == "proportion":
-        return Interval(float(value), *_wilson(value, error, n_groups, t_quantile(LEVEL, df)))
-    if error == 0:
-        return Interval(float(value), np.nan, np.nan)
+        return Interval(float(value), *_wilson(value, known, n_groups))
+    middle, spread, back = _nearly_normal(value, known, scale)
+    error, df = _error(spread, n_groups, 0.5 if scale == "correlation" else 1.0)
     half = t_quantile(LEVEL, df) * error
-    if scale == "positive" and value > 0:
-        return Interval(float(value), value * float(np.exp(-half / value)), value * float(np.exp(half / value)))
-    if scale == "correlation" and abs(value) < 1:
-        middle, half = np.arctanh(value), half / (1 - value * value)
-        return Interval(float(value), float(np.tanh(middle - half)), float(np.tanh(middle + half)))
-    return Interval(float(value), float(value - half), float(value + half))
-
-
-def standard_error(replicates: Array, n_groups: int) -> Array:
-    """(..., n_resamples) -> (...) the spread of the replicates, made up for what resampling n groups loses."""
-    return np.asarray(replicates.std(axis=-1) * math.sqrt(n_groups / (n_groups - 1)))
-
-
-def degrees(n_groups: int, n_resamples: int) -> float:
-    """Degrees of freedom of a standard error that n_groups were drawn for, and n_resamples measured."""
-    return 1 / (1 / (n_groups - 1) + 1 / (n_resamples - 1))
-
-
-def _wilson(value: float, error: float, n_groups: int, t: float) -> tuple[float, float]:
-    """Wilson's score interval (1927) of a proportion for as many rows as would give this standard error."""
-    spread = value * (1 - value)
-    n = spread / error**2 if error and spread else n_groups
-    middle, half = value + t * t / (2 * n), t * math.sqrt(spread / n + (t / (2 * n)) ** 2)
-    return (middle - half) / (1 + t * t / n), (middle + half) / (1 + t * t / n)
+    low, high = float(back(middle - half)), float(back(middle + half))
+    return none if error == 0 or not math.isfinite(high - low) else Interval(float(value), low, high)
 
 
 def compare(difference: float, replicates: Array, n_groups: int) -> Comparison:
-    """A paired t test from the replicates of A's score minus B's on the same resamples."""
-    known = replicates[~np.isnan(replicates)]
-    if np.isnan(difference) or n_groups < MIN_GROUPS or len(known) < 2:
+    """A paired t test from the replicates of A's score minus B's on the same resamples.
+
+    p and bounds are NaN where `why_none` says why. Where one is better by the same amount in all groups, p is that of
+    the sign test.
+    """
+    if np.isnan(difference) or why_none(n_groups, replicates):
         return Comparison(float(difference), np.nan, np.nan, np.nan)
-    error, df = float(standard_error(known, n_groups)), degrees(n_groups, len(known))
+    if difference == 0 and not np.any(replicates):
+        return Comparison(0.0, 0.0, 0.0, 1.0)
+    error, df = _error(replicates[np.isfinite(replicates)], n_groups)
     if error == 0:
-        return Comparison(float(difference), float(difference), float(difference), 1.0 if difference == 0 else 0.0)
+        error = abs(difference) / t_quantile(1 - max(2.0 ** (1 - n_groups), 1e-12), df)
     half = t_quantile(LEVEL, df) * error
-    p = t_tails(abs(difference) / error, df)
+    p = t_tails(abs(difference) / error, df) if error else 1.0
     return Comparison(float(difference), float(difference - half), float(difference + half), p)
+
+
+def standard_error(replicates: Array, n_groups: int) -> Array:
+    """(..., n_resamples) -> (...) the spread of the replicates, made up for what a resample of n groups loses."""
+    return np.asarray(replicates.std(axis=-1) * math.sqrt(n_groups / (n_groups - 1)))
+
+
+def _error(replicates: Array, n_groups: int, tails: float = 1.0) -> tuple[float, float]:
+    """The standard error, and the degrees of freedom with which it is known (Satterthwaite 1946): 2 / var(log s^2).
+
+    Groups of unlike size, or few that carry most of the errors, give the resamples heavy tails: so many groups fewer
+    tell how large the error is. tails: the part of them that counts. An error that rounding alone could make is 0.
+    """
+    error = float(standard_error(replicates, n_groups))
+    if error <= _ROUNDING * float(np.abs(replicates).max()):
+        return 0.0, n_groups - 1.0
+    excess = float(np.mean((replicates - replicates.mean()) ** 4)) / float(replicates.var()) ** 2 - 3
+    noise = math.sqrt(24 / len(replicates))  # the standard error of that, for a normal distribution
+    heavy = 2 / (2 / (n_groups - 1) + max(0.0, excess - noise) * tails)
+    return error, degrees(max(heavy, min(_MIN_DEGREES, n_groups - 1)), len(replicates))
+
+
+def degrees(of_groups: float, n_resamples: int) -> float:
+    """Degrees of freedom of an error that is known from groups with so many, and measured by so many resamples."""
+    return 1 / (1 / of_groups + 1 / (n_resamples - 1))
+
+
+def _nearly_normal(value: float, known: Array, scale: "Scale") -> tuple[float, Array, Callable[[float], float]]:
+    """A score and its replicates on a scale where it is nearly normal, and the way back.
+
+    By the slope at the score where the replicates may reach the end of their scale.
+    """
+    if scale == "positive" and value > 0:
+        return math.log(value), np.log(known) if known.min() > 0 else known / value, np.exp
+    if scale == "correlation" and abs(value) < 1:
+        return math.atanh(value), known / (1 - value * value), np.tanh
+    return value, known, float
+
+
+def _wilson(value: float, known: Array, n_groups: int) -> tuple[float, float]:
+    """Wilson's score interval (1927), with as many rows as would give this standard error and the t quantile.
+
+    As Franco, Little, Louis & Slud (2019) find best for samples in clusters. At the end of the scale, where there is
+    no error to see, the rows of a group count as one. So they do in part where some resamples reach the end: a share
+    e^-k of them if k groups hold all errors, and so few cannot tell how alike the rows of a group are.
+    """
+    at_end = float(np.mean(np.abs(known - round(value)) < _ROUNDING))
+    error, df = _error(known, n_groups)
+    spread = value * (1 - value)
+    variance = (1 - at_end) * error**2 + at_end * spread / n_groups
+    n, t = spread / variance if spread > 0 and variance > 0 else n_groups, t_quantile(LEVEL, df)
+    middle, half = value + t * t / (2 * n), t * math.sqrt(spread / n + (t / (2 * n)) ** 2)
+    low, high = (middle - half) / (1 + t * t / n), (middle + half) / (1 + t * t / n)
+    return min(value, max(0.0, low)), max(value, min(1.0, high))
 
 
 def t_tails(t: float, df: float) -> float:

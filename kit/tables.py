@@ -35,8 +35,7 @@ def in_order(table: Any, spec: Spec) -> tuple[Array, Array | None, list[str]]:
     except pa.ArrowException:
         fault = f"column {id_column} holds {shown(table[id_column].type)}; text or whole numbers are wanted."
         return np.full(shape, np.nan), np.ones(shape, bool), [fault]
-    is_text = not pa.types.is_floating(table[id_column].type)  # floats are whole numbers already where they can be
-    line, faults = lines(given, rows, needed, ids.places if is_text else matching.places)
+    line, faults = lines(given, rows, needed)
     array, told = np.empty((len(given), len(columns)), np.float32), np.zeros((len(given), len(columns)), bool)
     for number, column in enumerate(columns):
         values, unreadable, more = read_cells(arrow.plain(table[column]).combine_chunks(), given, column, spec)
@@ -48,9 +47,9 @@ def in_order(table: Any, spec: Spec) -> tuple[Array, Array | None, list[str]]:
     return array, in_rows(told, line, True).reshape(shape) if faults else None, faults
 
 
-def lines(given: Any, known: Array, needed: Array | None, places: Any = ids.places) -> tuple[Array, list[str]]:
+def lines(given: Any, known: Array, needed: Array | None = None) -> tuple[Array, list[str]]:
     """(n_rows,) which line holds each row, -1 where none does; and what is wrong with the lines' ids."""
-    place = places(given, known)
+    place = ids.places(given, known)
     found = np.flatnonzero(place >= 0)
     rows_of = place[found]
     times = np.bincount(rows_of, minlength=len(known))

@@ -31,8 +31,10 @@ def by_position(source: Any, spec: Spec) -> Read:
         return read_column(cells_of(source), ids_of(spec), spec)
     if array.ndim == 0 and array.dtype.kind == "O":
         raise refused(f"this is no array of numbers but of type {shown(type(source).__name__)}; {WANTED}")
+    if array.dtype.kind in "US" and array.ndim == 2 and array.shape[1] == 2:
+        raise refused("these are pairs with text in them; pairs of an id and a value are given as dict(pairs).")
     if faults := readers.header_faults(array.shape, array.dtype, spec):
-        if array.dtype.kind in "UST":
+        if array.dtype.kind in "US":
             faults[0] += " Class names go into a table: id,label." if spec.kind == "class" else ""
         raise refused(*faults)
     return array, None, []
@@ -108,6 +110,10 @@ def cells_of(column: Any) -> Any:
             column = pa.chunked_array(column) if streams else pa.array(column, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             array = np.asarray(column)
+            if array.ndim != 1:
+                raise TypeError(
+                    f"one value a row is wanted in each column, not an array of shape {array.shape}"
+                ) from None
             if array.dtype.kind in "fiu":  # of an order of bytes or a length that Arrow lacks
                 column = arrow.numbers(array.astype(np.float64))
             else:

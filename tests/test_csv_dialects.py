@@ -380,6 +380,8 @@ def test_whole_ids_are_alike_however_they_are_written(dtype: str, written: str, 
     whole = np.arange(1, 201) if dtype != "int8" else np.arange(1, 201) % 128
     if dtype == "int8":  # so many fit
         spec, values, whole = Spec(np.arange(1, 101), ("p",), "probability"), values[:100], np.arange(1, 101)
+    if dtype == "float16" and written in ("frame by its index", "Series"):
+        pytest.skip("pandas has no index of float16")
     table = pd.DataFrame({"id": pd.Series(whole).astype(dtype), "p": values}).sample(frac=1, random_state=0)
     source = WRITERS[written](table.reset_index(drop=True), tmp_path)
     assert np.array_equal(predictions.read(source, spec), values)
@@ -388,6 +390,8 @@ def test_whole_ids_are_alike_however_they_are_written(dtype: str, written: str, 
 @pytest.mark.parametrize("written", ["parquet", "frame", "Series", "Arrow"])
 @pytest.mark.parametrize(("dtype", "n"), [("float64", 2**53), ("float32", 2**24), ("float16", 2**11)])
 def test_a_float_too_large_to_tell_two_ids_apart_is_unknown(dtype: str, n: int, written: str, tmp_path: Path) -> None:
+    if dtype == "float16" and written == "Series":
+        pytest.skip("pandas has no index of float16")
     spec = Spec(np.array([5, n + 2]), ("p",), "probability")
     table = pd.DataFrame({"id": np.array([5, n + 2]).astype(dtype), "p": [0, 1]})
     with pytest.raises(PredictionError) as found:

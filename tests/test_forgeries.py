@@ -7,6 +7,7 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -234,14 +235,14 @@ def _flip_without_hash(forger: Forger) -> None:
 
 TEXTS = ("answers", "source", "metric", "file", "file_sha256", "sums_sha256", "kind", "refers", "task", "id", "scores")
 NUMBERS = ("score", "score_public", "score_private")
+FUNCTIONS = (_one_score, _one_metric, _better_everywhere, _one_array, _no_archive, _other_predictions, _junk_behind)
 DERIVABLE: dict[str, Callable[[Forger], None]] = {
-    **{column: lambda forger, column=column: _other_text(forger, column) for column in (*TEXTS, "coverage")},
-    **{column: lambda forger, column=column: _other_number(forger, column) for column in NUMBERS},
-    **{column: lambda forger, column=column: _other_version(forger, column) for column in ("metric_version", "seal", "number")},
+    **{column: partial(_other_text, column=column) for column in (*TEXTS, "coverage")},
+    **{column: partial(_other_number, column=column) for column in NUMBERS},
+    **{column: partial(_other_version, column=column) for column in ("metric_version", "seal", "number")},
     "higher_is_better": _other_direction,
-    **{function.__name__: function for function in (_one_score, _one_metric, _better_everywhere, _one_array, _no_archive)},
-    **{function.__name__: function for function in (_other_predictions, _junk_behind, _flip_without_hash)},
-}  # fmt: skip
+    **{function.__name__: function for function in (*FUNCTIONS, _flip_without_hash)},
+}
 
 
 # ---- what only a receipt shows

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kit import api, predictions
+from kit import api, predictions, prepare, tasks
 from kit.errors import PredictionError
 from kit.task import Array, Spec
 from tests.conftest import Kit
@@ -79,6 +79,9 @@ def accept(path: Path, workspace: Path, array: Array = GOOD) -> None:
     assert peak_megabytes() - held < MEGABYTES
     assert listing(path.parent) == before
     assert entry["file_sha256"] == hashlib.sha256(npy(array)).hexdigest()
+    truth = np.asarray(prepare.answers(tasks.find("coin")).truth)
+    measured = ~np.isnan(truth)
+    assert entry["score"] == pytest.approx(np.mean((array >= 0.5)[measured] == truth[measured]), rel=1e-12)
     assert sorted(file.suffix for file in (workspace / "submissions").rglob("*") if file.is_file()) == [".npy", ".npz"]
 
 

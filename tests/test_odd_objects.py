@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import io
+import os
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
@@ -484,6 +485,19 @@ class Record:
 
 
 PAIRS = [(WORDS[row], float(P[row])) for row in ORDER]
+add(
+    "dict of a flat and a square array",
+    "word",
+    lambda: {"id": WORDS, "p": np.stack([P, P], 1)},
+    "this table cannot be read: one value a row is wanted in each column, not an array of shape (8, 2).",
+)
+add(
+    "records with a square field",
+    "word",
+    lambda: np.zeros(N, [("id", "U8"), ("p", "f4", 2)]),
+    "this table cannot be read: one value a row is wanted in each column, not an array of shape (8, 2).",
+)
+add("dict of plain values", "word", lambda: {"id": 1, "p": 0.5}, "this table cannot be read: one value a row is wanted")
 add("dict by id", "word", lambda: dict(PAIRS), P)
 add("dict by id, whole", "far", lambda: {1000 + row: P[row] for row in ORDER.tolist()}, P)
 add("dict by id, floats", "far", lambda: {1000.0 + row: P[row] for row in ORDER.tolist()}, P)
@@ -535,7 +549,12 @@ add(
     lambda: {word: [0] * (1 + n % 2) for n, word in enumerate(WORDS)},
     "this is no array of numbers",
 )
-add("pairs", "word", lambda: PAIRS, "its type is <U32; whole or floating-point numbers are wanted.")
+add(
+    "pairs",
+    "word",
+    lambda: PAIRS,
+    "these are pairs with text in them; pairs of an id and a value are given as dict(pairs).",
+)
 add("records of numpy", "word", lambda: np.array(PAIRS, [("id", "U8"), ("p", "f8")]), P)
 add(
     "records of numpy, big-endian",
@@ -734,6 +753,12 @@ add(
     lambda: io.StringIO("id,p\n"),
     "this is an open file (StringIO); give what it holds: np.load(file), pd.read_csv(file).",
 )
+add(
+    "open file",
+    "word",
+    lambda: Path(os.devnull).open("rb"),  # noqa: SIM115
+    f"this is an open file (BufferedReader); give its path, {os.devnull}, or what it holds: np.load(file)",
+)
 add("function", "word", lambda: len, "which is to be called; " + IS_LIST)
 add("network", "word", lambda: torch.nn.Linear(1, 1), "which is to be called; " + IS_LIST)
 add("object", "word", object, f"this is no array of numbers but of type object; {IS_LIST}")
@@ -763,7 +788,8 @@ def test_an_object_is_read_right_or_refused_with_one_message(
         with pytest.raises(PredictionError) as caught:
             predictions.read(given, SPECS[spec])
         assert wanted in str(caught.value)
-        assert wanted.startswith("predictions has") or len(caught.value.faults) == 1 or "columns" in wanted
+        assert wanted.startswith("predictions has") or "columns" in wanted or len(caught.value.faults) == 1
+        assert caught.value.exit_code == 1
     else:
         found = predictions.canonical(np.asarray(predictions.read(given, SPECS[spec])))
         assert found.dtype == (np.int32 if SPECS[spec].kind == "class" else np.float32)

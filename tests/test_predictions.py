@@ -1,5 +1,6 @@
 """The same predictions are read as the same bits, whatever the format and the order of lines; faults are counted."""
 
+import os
 import re
 import time
 from collections.abc import Callable
@@ -242,6 +243,53 @@ def test_a_npy_file_stays_on_disk(tmp_path: Path) -> None:
     assert isinstance(read(npy(tmp_path, array), spec), np.memmap)
 
 
+class Located:
+    """A path of another kind than pathlib's."""
+
+    def __init__(self, path: str | bytes) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str | bytes:
+        return self.path
+
+
+def test_a_path_may_be_of_any_kind(tmp_path: Path) -> None:
+    spec, array = make("values")
+    path = npy(tmp_path, array)
+    entry = next(entry for entry in os.scandir(tmp_path) if entry.name == path.name)
+    for source in (path, str(path), np.str_(path), Located(str(path)), Located(os.fsencode(path)), entry):
+        assert same_bits(read(source, spec), array)
+
+
+def test_what_numpy_loads_from_a_npz_is_its_one_array(tmp_path: Path) -> None:
+    spec, array = make("values")
+    with np.load(npz(tmp_path, array)) as loaded:
+        assert same_bits(read(loaded, spec), array)
+    np.savez(tmp_path / "two.npz", array, array)
+    with np.load(tmp_path / "two.npz") as loaded:
+        assert fault(loaded, spec) == "it holds 2 arrays; one is wanted: np.load(path)['name']."
+
+
+@PLAIN
+@given(data=st.data())
+def test_labels_of_any_kind_go_by_their_ids(data: st.DataObject) -> None:
+    """However the rows are shuffled, with ids in an index, a column or a dict's keys, each value stays with its id."""
+    ids = data.draw(st.sampled_from(list(IDS)))
+    spec, array = make("values", ids)
+    order = np.array(data.draw(st.permutations(range(N))))
+    names = spec.ids.astype(str) if ids == "bytes" else spec.ids
+    table = pd.DataFrame(array[order], names[order], ["v", "w", "x"])
+    source = data.draw(st.sampled_from(["index", "column", "dict", "records", "columns turned"]))
+    given_as: Any = {
+        "index": table,
+        "column": table.reset_index(names="id"),
+        "dict": dict(zip(names[order].tolist(), array[order], strict=True)),
+        "records": table.reset_index(names="id").to_dict("records"),
+        "columns turned": table[["x", "v", "w"]],
+    }[source]
+    assert same_bits(read(given_as, spec), array)
+
+
 @PLAIN
 @given(array=hnp.arrays(np.float64, 8, elements=st.floats(-1e38, 1e38)), order=st.permutations(range(8)))
 def test_a_csv_in_any_order_has_the_bits_of_the_npy(array: Array, order: list[int], tmp_path: Path) -> None:
@@ -471,7 +519,7 @@ def test_unknown_labels_are_named(tmp_path: Path) -> None:
         (",id,v,w", ["unknown columns: ''. {} Leave the index out: to_csv(path, index=False)."]),
         ("id,v,v,w", ["columns given more than once: v. {}"]),
         ("ID,v,v,x", ["missing columns: id,w.", "unknown columns: ID,x.", "columns given more than once: v. {}"]),
-        ("id,v, w", ["missing columns: w.", "unknown columns: ' w'. {}"]),
+        ("id,v, w", ["missing columns: w.", "unknown columns: ' w'. {} Write the names exactly so: w, not ' w'."]),
         ("", ["missing columns: id,v,w. {}"]),
     ],
 )

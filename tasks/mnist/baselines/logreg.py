@@ -14,15 +14,18 @@ from sklearn.linear_model import LogisticRegression
 
 from kit import Data, Run
 
+from ._classes import all_columns, numbered
+
 INVERSE_PENALTY, ITERATIONS = 0.05, 60
 
 
 def predict(data: Data, run: Run) -> np.ndarray:
+    classes, labels = numbered(data.y_train)
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=run.epochs or ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # it stops early on purpose
-        model.fit(pixels(data.x_train), data.y_train)
-    return model.predict_proba(pixels(data.x_test))
+        model.fit(pixels(data.x_train), labels)
+    return all_columns(model.predict_proba(pixels(data.x_test)), classes)
 
 
 def pixels(images: np.ndarray) -> np.ndarray:

@@ -12,14 +12,17 @@ from sklearn.svm import SVC
 
 from kit import Data, Run
 
+from ._classes import numbered
+
 CELL, DIRECTIONS, COMPONENTS, PENALTY = 4, 8, 80, 5.0
 
 
 def predict(data: Data, run: Run) -> np.ndarray:
-    pca = PCA(COMPONENTS, random_state=run.seed)
+    classes, labels = numbered(data.y_train)
+    pca = PCA(min(COMPONENTS, len(labels)), random_state=run.seed)
     features = pca.fit_transform(hog(data.x_train))
-    model = SVC(C=PENALTY, cache_size=2000).fit(features, data.y_train)
-    return model.predict(pca.transform(hog(data.x_test)))  # labels: an SVM has no probabilities of its own
+    model = SVC(C=PENALTY, cache_size=2000).fit(features, labels)
+    return classes[model.predict(pca.transform(hog(data.x_test)))]  # labels: an SVM has no probabilities of its own
 
 
 def hog(images: np.ndarray) -> np.ndarray:

@@ -12,11 +12,14 @@ from xgboost import XGBClassifier
 
 from kit import Data, Run
 
+from ._classes import all_columns, numbered
+
 ROUNDS, LEARNING_RATE, DEPTH, BINS = 200, 0.2, 6, 32
 ROWS, PIXELS = 0.7, 0.3  # the share that each tree, and each split, may look at
 
 
 def predict(data: Data, run: Run) -> np.ndarray:
+    classes, labels = numbered(data.y_train)
     model = XGBClassifier(
         n_estimators=run.epochs or ROUNDS,
         learning_rate=LEARNING_RATE,
@@ -27,5 +30,5 @@ def predict(data: Data, run: Run) -> np.ndarray:
         random_state=run.seed,
         device=run.device if run.device.startswith("cuda") else "cpu",
     )
-    model.fit(data.x_train.reshape(len(data.x_train), -1), data.y_train)
-    return model.predict_proba(data.x_test.reshape(len(data.x_test), -1))
+    model.fit(data.x_train.reshape(len(data.x_train), -1), labels)
+    return all_columns(model.predict_proba(data.x_test.reshape(len(data.x_test), -1)), classes)

@@ -3,8 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+
+from kit import KitError
 
 # A word, with what follows an apostrophe; a Chinese character, for Chinese is written without spaces; or a mark.
 PATTERN = r"[^\W_\u3400-\u9fff]+(?:'[^\W_]+)?|[\u3400-\u9fff]|[^\w\s]"
@@ -13,6 +16,16 @@ PADDING, UNKNOWN = 0, 1
 
 def words(text: str) -> list[str]:
     return re.findall(PATTERN, text.lower())
+
+
+def counted(counters: Sequence[Any], texts: Sequence[str]) -> list[Any]:
+    """What each counter of scikit-learn makes of the training texts, (n, n_features); it learns its words from them."""
+    try:
+        return [counter.fit_transform(texts) for counter in counters]
+    except ValueError as error:  # no word occurs in as many texts as are wanted
+        raise KitError(
+            f"Training rows with too few words in common ({len(texts):,} rows): give more --rows."
+        ) from error
 
 
 def vocabulary(texts: Iterable[str], least: int = 2) -> dict[str, int]:

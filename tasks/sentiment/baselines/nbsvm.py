@@ -13,8 +13,8 @@ from sklearn.svm import LinearSVC
 
 from kit import Data, Run
 
-from ._words import PATTERN
-from .tfidf import sureness
+from ._words import PATTERN, counted
+from .tfidf import sides, sureness
 
 PHRASES, PIECES, LEAST_TEXTS = (1, 2), (3, 5), 2  # words of a phrase, characters of a piece, texts that hold it
 INVERSE_PENALTY, SMOOTHING = 0.003, 1.0
@@ -23,7 +23,7 @@ STEEPNESS = 2.0  # of the curve from the SVM's margin to a probability
 
 def predict(data: Data, run: Run) -> np.ndarray:
     train, test = features(data)
-    positive, weight = data.y_train > 0, sureness(data.y_train)
+    positive, weight = sides(data.y_train), sureness(data.y_train)
     scale = log_ratio(train, weight * positive) - log_ratio(train, weight * ~positive)
     model = LinearSVC(C=INVERSE_PENALTY, random_state=run.seed)
     model.fit(train.multiply(scale).tocsr(), positive, sample_weight=weight)
@@ -37,7 +37,7 @@ def features(data: Data) -> tuple[csr_matrix, csr_matrix]:
         CountVectorizer(token_pattern=PATTERN, ngram_range=PHRASES, min_df=LEAST_TEXTS, binary=True),
         CountVectorizer(analyzer="char_wb", ngram_range=PIECES, min_df=LEAST_TEXTS, binary=True),
     ]
-    train = hstack([counter.fit_transform(data.x_train) for counter in counters], format="csr", dtype=float)
+    train = hstack(counted(counters, data.x_train), format="csr", dtype=float)
     test = hstack([counter.transform(data.x_test) for counter in counters], format="csr", dtype=float)
     return train, test
 

@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from kit import Data, Run
+from kit import Data, KitError, Run
 
-from ._words import PATTERN
+from ._words import PATTERN, counted
 
 PHRASES, PIECES, LEAST_TEXTS = (1, 2), (3, 5), 2  # words of a phrase, characters of a piece, texts that hold it
 INVERSE_PENALTY = 5.0
@@ -22,7 +22,7 @@ INVERSE_PENALTY = 5.0
 def predict(data: Data, run: Run) -> np.ndarray:
     train, test = features(data)
     model = LogisticRegression(C=INVERSE_PENALTY, solver="liblinear")
-    model.fit(train, data.y_train > 0, sample_weight=sureness(data.y_train))
+    model.fit(train, sides(data.y_train), sample_weight=sureness(data.y_train))
     return model.predict_proba(test)[:, 1]
 
 
@@ -32,9 +32,17 @@ def features(data: Data) -> tuple[csr_matrix, csr_matrix]:
         TfidfVectorizer(token_pattern=PATTERN, ngram_range=PHRASES, min_df=LEAST_TEXTS, sublinear_tf=True),
         TfidfVectorizer(analyzer="char_wb", ngram_range=PIECES, min_df=LEAST_TEXTS, sublinear_tf=True),
     ]
-    train = hstack([counter.fit_transform(data.x_train) for counter in counters], format="csr")
+    train = hstack(counted(counters, data.x_train), format="csr")
     test = hstack([counter.transform(data.x_test) for counter in counters], format="csr")
     return train, test
+
+
+def sides(valence: np.ndarray) -> np.ndarray:
+    """(n,) bool: the positive rows. A classifier needs rows of both sides."""
+    positive = valence > 0
+    if positive.all() or not positive.any():
+        raise KitError(f"{len(valence):,} training rows, all on one side: give more --rows.")
+    return positive
 
 
 def sureness(valence: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from xgboost import XGBClassifier
 
 from kit import Data, Run
 
-from .tfidf import features, sureness
+from .tfidf import features, sides, sureness
 
 KEPT = 3000  # features
 ROUNDS, LEARNING_RATE, DEPTH, BINS = 600, 0.15, 4, 64
@@ -23,7 +23,7 @@ ROWS, COLUMNS = 0.7, 0.3  # the share that each tree, and each split, may look a
 
 def predict(data: Data, run: Run) -> np.ndarray:
     train, test = features(data)
-    positive = data.y_train > 0
+    positive = sides(data.y_train)
     best = SelectKBest(chi2, k=min(KEPT, train.shape[1])).fit(train, positive)
     model = XGBClassifier(
         n_estimators=run.epochs or ROUNDS,
