@@ -43,7 +43,7 @@ class Judge:
                 f"`kit data {task.name} --refresh` prepares them anew"
             )
 
-    def faults(self, row: Entry, file: Path) -> tuple[list[str], bool]:
+    def faults(self, row: Entry, file: Path, sums: Path) -> tuple[list[str], bool]:
         """Everything in the entry and its two files that is not what its predictions give.
 
         And whether the file of row sums is what they give: then these are the answers that the entry was scored on.
@@ -53,7 +53,7 @@ class Judge:
         except KitError as error:
             return [f"its predictions are not valid: {error}"], False
         right = self._derive(row, array)
-        of_arrays = list(_array_faults(store.sums_path(file), right.arrays))
+        of_arrays = list(_array_faults(sums, right.arrays))
         of_file = [] if _as_written(file, array) else [f"{file.name} is not as the kit writes predictions"]
         return [*of_file, *_field_faults(row, right), *of_arrays], not of_arrays
 

@@ -7,13 +7,13 @@ owner of the board made the whole of it anew) is held by receipts that others ke
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kit import chain, prepare, store, tasks, workspace
+from kit import chain, prepare, receipts, store, tasks, workspace
 from kit.board import Board, Entry
 from kit.errors import FIRST, KitError, counted, first_line, shown
 from kit.judge import Judge
@@ -27,12 +27,14 @@ class Report:
 
     checked: entries looked at. scored_again: those whose every derivable field was derived. by_files: why an entry
     was checked by its hash and its files only -> how many. marks: withdrawals, which have no scores.
+    receipts: how many were held against the board.
     faults: what is wrong, with the entry it is about. warnings: what may be in order, but should be known.
     """
 
     checked: int = 0
     scored_again: int = 0
     marks: int = 0
+    receipts: int = 0
     by_files: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -42,6 +44,7 @@ class Report:
         parts = [f"{self.scored_again:,} scored again"] if self.scored_again or not self.by_files else []
         parts += [f"{n:,} by their files only ({why})" for why, n in self.by_files.most_common()]
         parts += [f"{self.marks:,} withdrawn"] if self.marks else []
+        parts += [f"{self.receipts:,} held against receipts"] if self.receipts else []
         return f"{self.checked:,} {'entry' if self.checked == 1 else 'entries'} verified: {', '.join(parts)}."
 
     def complaint(self) -> str:
@@ -53,7 +56,12 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """The same for `--format json`."""
-        counts = {"scored_again": self.scored_again, "by_files": dict(self.by_files), "withdrawn": self.marks}
+        counts = {
+            "scored_again": self.scored_again,
+            "by_files": dict(self.by_files),
+            "withdrawn": self.marks,
+            "receipts": self.receipts,
+        }
         lists = {"faults": self.faults, "warnings": self.warnings}
         return {"entries": self.checked, "verified": not self.faults, **counts, **lists}
 
@@ -64,19 +72,22 @@ def verify(task: str | None = None) -> tuple[int, list[str]]:
     return found.checked, found.faults
 
 
-def report(task: str | None = None) -> Report:
+def report(task: str | None = None, held: Sequence[dict[str, Any]] = ()) -> Report:
     """Check everything that can be checked here, of one task's files where it is given; the chain is checked whole.
 
     Entries made on answers that are not prepared here have their chain and files checked, but cannot be scored again.
+    held: receipts (`receipts.read_receipt`), whose entries must be there as they were.
     """
     board, found = Board(), Report()
     with board.at_once():  # a submission that ends meanwhile is no fault
         rows, last = list(board.all()), board.head()
     found.faults += chain.faults(rows, *last)
+    found.receipts = len(held)
+    found.faults += [fault for given in held for fault in receipts.check_receipt(board, given)]
     found.warnings += _times(rows)
     mine = [row for row in rows if task is None or row["task"] == task]
     found.checked = len(mine)
-    court = _Court(found)
+    court = _Court(found, board)
     for row in mine:
         found.faults += [f"{chain.named(row)}: {fault}" for fault in court.examine(row)]
     _leftovers(found, rows, task, board)
@@ -86,8 +97,8 @@ def report(task: str | None = None) -> Report:
 class _Court:
     """The judges of all tasks, each called when its first entry comes up."""
 
-    def __init__(self, report: Report) -> None:
-        self.report = report
+    def __init__(self, report: Report, board: Board) -> None:
+        self.report, self.board = report, board
         self.judges: dict[str, tuple[list[Judge], str]] = {}
 
     def examine(self, row: Entry) -> Iterator[str]:
@@ -101,27 +112,32 @@ class _Court:
             yield f"its file is {shown(row['file'])}; submissions/{row['task']}/{row['id']}.npy is expected"
             self.report.by_files["its files are not where they belong"] += 1
             return
-        file = workspace.root() / row["file"]
-        whole = True
-        for path, kept in ((file, row["file_sha256"]), (store.sums_path(file), row["sums_sha256"])):
-            if fault := _file_fault(path, kept):
-                yield f"{path.name} {fault}"
-                whole = False
-        if not whole:
+        (file, wrong), (sums, amiss) = self._found(row, False), self._found(row, True)
+        yield from (f"{path.name} {fault}" for path, fault in ((file, wrong), (sums, amiss)) if fault)
+        if wrong or amiss:
             self.report.by_files["its files are not whole"] += 1
             return
-        yield from self._score(row, file)
+        yield from self._score(row, file, sums)
 
-    def _score(self, row: Entry, file: Path) -> Iterator[str]:
+    def _found(self, row: Entry, sums: bool) -> tuple[Path, str]:
+        """One of an entry's two files, and what is wrong with it: the workspace's own, else a shared board's."""
+        file, kept = workspace.root() / row["file"], row["sums_sha256" if sums else "file_sha256"]
+        path = store.sums_path(file) if sums else file
+        if path.exists() or not self.board.address.shared:
+            return path, _file_fault(path, kept)
+        copy = store.local(row, sums, self.board)
+        return (copy, "") if copy else (path, "is missing, here and on the board")
+
+    def _score(self, row: Entry, file: Path, sums: Path) -> Iterator[str]:
         judges, why = self._judges(row["task"])
         version = 1 if row["seal"] == 1 else 0
         judge = next((judge for judge in judges if row["answers"] == judge.fingerprints[version]), None)
         if judge is not None:
             self.report.scored_again += 1
-            yield from judge.faults(row, file)[0]
+            yield from judge.faults(row, file, sums)[0]
             return
         for other in judges:
-            faults, fits = other.faults(row, file)
+            faults, fits = other.faults(row, file, sums)
             if fits:
                 self.report.scored_again += 1
                 yield f"its answers are {row['answers'][:16]}; it was scored on {other.fingerprints[version][:16]}"

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 import kit
-from kit import archive, prepare, ranking, runs, store, tasks
+from kit import archive, prepare, ranking, receipts, recording, runs, store, tasks
 from kit.board import Board, entries
 from kit.errors import KitError
 from kit.schema import head
@@ -289,3 +289,62 @@ def test_forged_scores_of_version_1_are_named(metric: str, first: Path) -> None:
     [fault] = report().faults
     assert rows[1]["id"] in fault
     assert f"its {metric} is" in fault
+
+
+# ---- a board that others share
+
+
+def test_another_workspace_scores_the_entries_of_a_shared_board_again(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not SERVER:
+        monkeypatch.setenv("KIT_DATABASE", f"sqlite:///{tmp_path}/shared.sqlite")
+    fill(2)
+    shutil.rmtree(workspace / "submissions")
+    found = report()
+    assert (found.scored_again, found.faults, found.warnings) == (2, [], [])
+    with Board()._connect(write=True) as connection:
+        connection.execute(sa.text("DELETE FROM files"))
+    shutil.rmtree(cache() / "entries")
+    assert len([fault for fault in report().faults if "is missing, here and on the board" in fault]) == 4
+
+
+def test_a_receipt_is_held_against_the_board(workspace: Path, tmp_path: Path, kit_command: Any) -> None:
+    rows = fill(2)
+    for number, row in enumerate(rows):
+        receipts.write_receipt(tmp_path / f"receipt{number}.json", row)
+    words = ("verify", "--receipt", tmp_path / "receipt0.json", "--receipt", tmp_path / "receipt1.json")
+    done = kit_command(*words)
+    assert (done.returncode, "2 held against receipts" in done.stdout) == (0, True), done.stderr
+    with Board()._connect(write=True) as connection:  # the newest entry is taken away, and the head goes back
+        connection.execute(sa.delete(entries).where(entries.c.number == 2))
+        connection.execute(sa.update(head).values(number=1, hash=rows[0]["hash"]))
+    assert report().faults == []
+    assert "2 files" in report().warnings[0]
+    done = kit_command(*words)
+    assert done.returncode == 1
+    assert rows[1]["id"] in done.stderr
+    assert rows[0]["id"] not in done.stderr
+
+
+def test_marks_are_checked_and_counted(workspace: Path) -> None:
+    rows = fill(2)
+    mark, _ = recording.withdraw(Board(), rows[0]["id"])
+    found = report()
+    assert (found.words(), found.faults) == ("3 entries verified: 2 scored again, 1 withdrawn.", [])
+    for change in ({"refers": "nobody"}, {"score": 1.0}, {"answers": "0" * 64}, {"refers": rows[1]["id"]}):
+        forged = {**mark, **change}
+        forged["hash"] = seal(forged)
+        with Board()._connect(write=True) as connection:
+            connection.execute(sa.update(entries).where(entries.c.number == 3), forged)
+            connection.execute(sa.update(head).values(hash=forged["hash"]))
+        assert [mark["id"] in fault for fault in report().faults] == [True], change
+
+
+def test_rescored_entries_are_scored_again(workspace: Path) -> None:
+    fill(2)
+    init = workspace / "tasks" / "coin" / "__init__.py"
+    init.write_text(init.read_text().replace("default_rng(0)", "default_rng(1)"))
+    forget()
+    assert len([made for _, made in recording.rescore(tasks.find("coin"), Board()) if isinstance(made, dict)]) == 2
+    assert (report().words(), report().faults) == ("4 entries verified: 4 scored again.", [])

@@ -132,15 +132,27 @@ def compare(
 
 
 @app.command()
-def verify(task: OptionalTask = None, form: AsJson = Facts.table) -> None:
+def verify(
+    task: OptionalTask = None,
+    receipt: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Also check that the entry of this receipt is there, unchanged."),
+    ] = None,
+    form: AsJson = Facts.table,
+) -> None:
     """Check that nothing on the board was changed: the hash chain, every file, every score.
+
+    Whatever can be derived from the files and the answers is derived, and compared. What cannot is only held by the
+    chain of hashes, and whoever owns the board can make that anew: who submitted, when, with which note, seed, device,
+    seconds, version and commit; that an entry was taken away; that all of it was made up. Receipts which others keep
+    show that: kit submit --receipt FILE writes one, and --receipt FILE checks it.
 
     Example: kit verify mnist
     """
-    from kit import export, render, tasks
+    from kit import export, receipts, render, tasks
     from kit.verify import report
 
-    found = report(task)
+    found = report(task, [receipts.read_receipt(path) for path in receipt or ()])
     if form is Facts.json:
         export.write_json(found.document())
     for warning in found.warnings:
