@@ -79,6 +79,7 @@ def task_info(task: Task, baselines: dict[str, str]) -> None:
         out.print(Markdown(brief.read_text(encoding="utf-8")), width=min(out.width, 100))
     else:
         say(f"{task.title}. (No brief: {brief} is missing.)")
+    say(f"\nScored by {'; '.join(metric.described for metric in task.metrics)}.")
     table = Table("baseline", "what it is", box=None, header_style="bold", pad_edge=False)
     for name, line in baselines.items():
         table.add_row(f"{name}*" if name == task.baseline else name, Text(line))

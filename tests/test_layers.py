@@ -19,7 +19,7 @@ LAYERS = [
     {"task"},
     {"arrow", "sums", "midranks"},
     {"metrics", "statistics", "readers", "matching"},
-    {"tables"},
+    {"tables", "former"},
     {"predictions"},
     {"scoring", "tasks", "render"},
     {"prepare", "store", "board", "progress"},

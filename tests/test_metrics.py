@@ -12,6 +12,7 @@ from sklearn import metrics as sk
 
 from kit import metrics, midranks
 from kit.errors import KitError
+from kit.former import former
 from kit.metrics import Metric, WholeMetric
 from kit.task import Array
 
@@ -358,3 +359,17 @@ def test_a_metric_of_ones_own_needs_no_more_than_rows_and_value() -> None:
         "largest", True, lambda t, p, w: np.where(w > 0, t - p, -np.inf).max(axis=-1), columns="average"
     )
     assert whole(np.array([[1.0, 5], [2, 9]]), np.zeros((2, 2))) == pytest.approx((2 + 9) / 2)
+
+
+def test_entries_of_the_first_release_are_scored_as_they_were() -> None:
+    truth, predictions = of_columns(2)
+    measured = ~np.isnan(truth)
+    x, y = truth[measured].astype(np.float64), predictions[measured].astype(np.float64)
+    moments = [x.sum(), y.sum(), (x * x).sum(), (y * y).sum(), (x * y).sum(), len(x)]
+    assert former(metrics.pearson).rows(truth, predictions).sum(axis=0) == pytest.approx(moments)
+    explained = [((x - y) ** 2).sum(), x.sum(), (x * x).sum(), len(x)]
+    assert former(metrics.r2).rows(truth, predictions).sum(axis=0) == pytest.approx(explained)
+    for metric in (metrics.rmse, metrics.r2, metrics.pearson, metrics.spearman):
+        was = former(metric)
+        assert metrics.over_columns(was, truth.shape).version == 1
+        assert was(truth, predictions) == pytest.approx(metrics.pooled(metric)(truth, predictions), abs=1e-9)
