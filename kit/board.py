@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from kit import database, names, schema, seals, workspace
 from kit.errors import KitError, shown
@@ -259,7 +258,10 @@ def _admit_name(connection: sa.Connection, entry: Entry) -> None:
 
 def _keep(connection: sa.Connection, path: Path) -> None:
     """Copy a file into the database, unless it is there."""
-    insert = postgresql.insert(files) if connection.dialect.name == "postgresql" else sqlite.insert(files)
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
     sha256 = workspace.sha256(path)
     there = connection.execute(sa.select(sa.func.count()).where(files.c.sha256 == sha256)).scalar_one()
     if there == -(-path.stat().st_size // PART):
@@ -267,4 +269,4 @@ def _keep(connection: sa.Connection, path: Path) -> None:
     with path.open("rb") as file:
         for number, part in enumerate(iter(lambda: file.read(PART), b"")):
             row = {"sha256": sha256, "part": number, "bytes": part}
-            connection.execute(insert.on_conflict_do_nothing(), row)
+            connection.execute(insert(files).on_conflict_do_nothing(), row)

@@ -79,7 +79,12 @@ def read_n_groups(path: Path) -> dict[str, int]:
     if group.ndim != 1 or group.shape != public.shape or public.dtype != bool:
         return {}
     inside = {"all": np.ones(len(group), bool), "public": public, "private": ~public}
-    return {part: len(np.unique(group[of_part])) for part, of_part in inside.items()}
+    return {part: _count(group[of_part]) for part, of_part in inside.items()}
+
+
+def _count(group: Array) -> int:
+    """How many different numbers there are; numpy's own counting imports its masked arrays first, which takes longer."""
+    return int(np.count_nonzero(np.diff(np.sort(group)))) + 1 if len(group) else 0
 
 
 def sums_path(file: Path) -> Path:
