@@ -83,7 +83,7 @@ def read_n_groups(path: Path) -> dict[str, int]:
 
 
 def _count(group: Array) -> int:
-    """How many different numbers there are; numpy's own counting imports its masked arrays first, which takes longer."""
+    """How many different numbers there are; np.unique imports masked arrays first, and takes longer."""
     return int(np.count_nonzero(np.diff(np.sort(group)))) + 1 if len(group) else 0
 
 
