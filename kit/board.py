@@ -11,13 +11,14 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kit import database, names, schema, seals, workspace
-from kit.errors import KitError
+from kit.errors import KitError, shown
+from kit.queries import Ranking, best, ranked
 from kit.schema import GENESIS, entries, files, head
 from kit.seals import Entry, seal
 
@@ -25,41 +26,32 @@ __all__ = ["GENESIS", "Board", "Entry", "Ranking", "entries", "head", "seal"]
 
 PART = 1 << 20  # bytes of a file in one row
 _BLANK = {"seal": seals.NEWEST, "kind": "entry", "refers": None, "metric_version": 1}
-_SCORE = {"all": "score", "public": "score_public", "private": "score_private"}
-_CHOOSES = {"all": "score", "public": "score_public", "private": "score_public"}  # nothing is chosen by private rows
 
 
-class Ranking(NamedTuple):
-    """What may be ranked together: entries of a task made on the same answers, and scored by the same metric.
+def typed(entry: Entry) -> Entry:
+    """The fields as the database gives them back: a whole number in a column of floats is a float, and so on.
 
-    answers: their fingerprint, and others under which the same answers are known. version: of the metric's definition.
+    KitError, with all faults, where a field is what no database can keep as it is.
     """
-
-    task: str
-    answers: tuple[str, ...]
-    metric: str
-    version: int = 1
-
-
-def _typed(entry: Entry) -> Entry:
-    """The fields as the database gives them back: a whole number in a column of floats is a float, and so on."""
-    plain = {sa.Float: float, sa.Integer: int, sa.Boolean: bool, sa.Text: str}
-    types = {column.name: plain[type(column.type)] for column in entries.columns}
-    whole = {name: None if value is None else types[name](value) for name, value in entry.items()}
-    if faults := [fault for name, value in whole.items() if (fault := _unfit(name, value))]:
+    whole, faults = {}, []
+    for name, value in entry.items():
+        try:
+            whole[name] = None if value is None else _field(value, type(entries.c[name].type))
+        except (ValueError, TypeError, OverflowError) as error:
+            faults.append(f"{name} is {shown(repr(value))}: {error}")
+    if faults:
         raise KitError(f"This cannot stand on the board: {'; '.join(faults)}.")
     return whole
 
 
-def _unfit(name: str, value: Any) -> str:
-    """What no database can keep as it is."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return f"{name} is {value}, and a finite number is wanted"
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return f"{name} is {value}, which has more than 64 bits"
-    if isinstance(value, str) and ("\0" in value or value.encode(errors="replace").decode() != value):
-        return f"{name} holds characters that are no text"
-    return ""
+def _field(value: Any, kind: Any) -> Any:
+    if kind is sa.Float and not math.isfinite(float(value)):
+        raise ValueError("a finite number is wanted")
+    if kind is sa.Integer and (int(value) != value or not -(2**63) <= value < 2**63):
+        raise ValueError("a whole number of at most 64 bits is wanted")
+    if kind is sa.Text and ("\0" in value or value.encode(errors="replace").decode() != value):
+        raise ValueError("there are characters in it that are no text")
+    return {sa.Float: float, sa.Integer: int, sa.Boolean: bool, sa.Text: str}[kind](value)
 
 
 class Board:
@@ -79,7 +71,7 @@ class Board:
         """
         salt = secrets.token_hex(16)
         hashes = {f"{field}_hash": seals.salted(salt, field, entry[field]) for field in ("name", "note")}
-        given = _typed({**_BLANK, **entry, "salt": salt, **hashes})
+        given = typed({**_BLANK, **entry, "salt": salt, **hashes})
         with self._connect(write=True) as connection:
             for path in kept if self.address.shared else ():
                 _keep(connection, path)
@@ -87,7 +79,7 @@ class Board:
             if last is None:
                 raise KitError(f"The board at {self.address.shown} is damaged: it does not know its last entry.")
             _admit(connection, given)
-            whole = _typed({**given, "number": last.number + 1, "previous": last.hash})
+            whole = typed({**given, "number": last.number + 1, "previous": last.hash})
             whole["hash"] = seal(whole)
             connection.execute(sa.insert(entries), whole)
             connection.execute(sa.update(head).values(number=whole["number"], hash=whole["hash"]))
@@ -161,7 +153,7 @@ class Board:
             higher = self._higher_is_better(ranking, marks)
             if higher is None:
                 return []
-            return list(self._rows(lambda rows: _best(rows, ranking, marks, higher, part, top)))
+            return list(self._rows(lambda rows: best(rows, ranking, marks, higher, part, top)))
 
     def names(self, task: str) -> list[str]:
         """The names that have entries in a task."""
@@ -175,7 +167,7 @@ class Board:
             marks = self._marks(ranking.task)
 
             def query(rows: Any) -> Any:
-                each = sa.select(rows.c.name, rows.c.baseline).where(_ranked(rows, ranking, marks)).distinct()
+                each = sa.select(rows.c.name, rows.c.baseline).where(ranked(rows, ranking, marks)).distinct()
                 return sa.select(sa.func.count().label("n")).select_from(each.subquery())
 
             return next((int(row["n"]) for row in self._rows(query)), 0)
@@ -203,9 +195,7 @@ class Board:
         return any(self._rows(lambda rows: query.where(rows.c.refers.is_not(None), rows.c.kind == "withdrawal")))
 
     def _higher_is_better(self, ranking: Ranking, marks: bool) -> bool | None:
-        found = self._rows(
-            lambda rows: sa.select(rows.c.higher_is_better).where(_ranked(rows, ranking, marks)).limit(1)
-        )
+        found = self._rows(lambda rows: sa.select(rows.c.higher_is_better).where(ranked(rows, ranking, marks)).limit(1))
         return next((bool(row["higher_is_better"]) for row in found), None)
 
     def _rows(self, query: Callable[[Any], Any]) -> list[Entry]:
@@ -278,37 +268,3 @@ def _keep(connection: sa.Connection, path: Path) -> None:
         for number, part in enumerate(iter(lambda: file.read(PART), b"")):
             row = {"sha256": sha256, "part": number, "bytes": part}
             connection.execute(insert.on_conflict_do_nothing(), row)
-
-
-def _ranked(rows: Any, ranking: Ranking, marks: bool) -> Any:
-    """Which rows count in a ranking. marks: whether withdrawn ones must be looked for."""
-    here = [rows.c.task == ranking.task, rows.c.answers.in_(ranking.answers), rows.c.metric == ranking.metric]
-    here.append(rows.c.metric_version == ranking.version)
-    if marks:
-        gone = rows.alias("gone")
-        withdrawn = sa.select(gone.c.refers).where(gone.c.kind == "withdrawal", gone.c.refers.is_not(None))
-        here += [rows.c.kind != "withdrawal", sa.func.coalesce(rows.c.refers, rows.c.id).not_in(withdrawn)]
-    return sa.and_(*here)
-
-
-def _best(rows: Any, ranking: Ranking, marks: bool, higher: bool, part: str, top: int | None) -> Any:
-    def goodness(table: Any, column: str) -> Any:
-        return table.c[column] if higher else -table.c[column]
-
-    here, chooses = _ranked(rows, ranking, marks), goodness(rows, _CHOOSES[part])
-    who = (rows.c.name, rows.c.baseline)
-    best = sa.select(*who, sa.func.max(chooses).label("best"), sa.func.count().label("entries"))
-    names = best.where(here).group_by(*who).subquery()
-    same = sa.or_(chooses == names.c.best, names.c.best.is_(None))
-    first = sa.select(sa.func.min(rows.c.number).label("number"), names.c.best, names.c.entries)
-    first = first.join(names, sa.and_(names.c.name == who[0], names.c.baseline == who[1], same)).where(here)
-    chosen = first.group_by(*who, names.c.best, names.c.entries).subquery()
-    its = rows.alias("its")
-    score = chosen.c.best if _CHOOSES[part] == _SCORE[part] else goodness(its, _SCORE[part])
-    rank = sa.func.rank().over(order_by=score.desc().nulls_last()).label("rank")
-    placed = sa.select(chosen, rank)
-    if _CHOOSES[part] != _SCORE[part]:
-        placed = placed.join(its, its.c.number == chosen.c.number)
-    ranked = placed.order_by(rank, chosen.c.number).limit(top).subquery()
-    query = sa.select(rows, ranked.c.rank, ranked.c.entries).join(ranked, ranked.c.number == rows.c.number)
-    return query.order_by(ranked.c.rank, rows.c.number)

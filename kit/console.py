@@ -39,6 +39,13 @@ class Unwritable(KitError):
         )
 
 
+def size(n_bytes: int) -> str:
+    """Bytes in words, such as 1.4 kB."""
+    from rich.filesize import decimal
+
+    return decimal(n_bytes)
+
+
 def hush() -> None:
     """Say nothing more but errors: of several processes one speaks for all."""
     global _hushed

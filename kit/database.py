@@ -5,10 +5,13 @@ board is still written (with a rollback journal), and still read: on a read-only
 no right to write.
 """
 
+import errno
 import os
 import re
+import shutil
 import sqlite3
-from collections.abc import Iterator
+import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,7 @@ from kit import sharing, workspace
 from kit.errors import KitError
 
 WAIT = 60  # seconds for which one waits for another's writing
+_MOST_COPIED = 200_000_000  # bytes of a database
 _SQLITE_OPTIONS = ("mode", "immutable", "nolock", "psow", "vfs")  # of sqlite.org/uri.html
 _HINT = "Give sqlite:////folder/board.sqlite or postgresql://user@host/name."
 
@@ -42,7 +46,13 @@ class Address:
     def missing(self) -> bool:
         """Whether there is no file yet, or an empty one; reading never makes a board."""
         try:
-            return self.path is not None and not (self.path.exists() and self.path.stat().st_size)
+            if self.path is None:
+                return False
+            if not (self.path.exists() and self.path.stat().st_size):
+                return True
+            if not os.access(self.path, os.R_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return False
         except OSError as error:
             raise KitError(f"The board at {self.path} cannot be read: {error.strerror}.") from error
 
@@ -128,67 +138,108 @@ def _make(path: Path, options: dict[str, str]) -> None:
 
 
 def _to_write(path: Path, options: dict[str, str]) -> sqlite3.Connection:
-    connection = _open(path, {"mode": "rw", **options})
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA secure_delete = ON")  # a forgotten name is not left in a free page
+    if not os.access(path, os.W_OK):  # SQLite would open it for reading only, and leave its log behind
+        raise KitError(f"The board at {path} may not be written by you: ask its owner for the right to write.")
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        new = path.stat().st_size == 0  # an older one stays in the mode that it is in
+        connection = _opened(path, {"mode": "rw", **options}, *(["PRAGMA journal_mode = WAL"] if new else []))
     except sqlite3.OperationalError as error:
         if not _no_shared_memory(error):
             raise
-        connection.close()
-        connection = _open(path, {"mode": "rw", **options})
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # the log then needs no shared memory
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA locking_mode = NORMAL")
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        alone = "PRAGMA locking_mode = EXCLUSIVE"  # the log then needs no shared memory, and can be put away
+        back = ("PRAGMA journal_mode = DELETE", "PRAGMA locking_mode = NORMAL")
+        connection = _opened(path, {"mode": "rw", **options}, alone, *back)
+        _beside(path, "-shm").unlink(missing_ok=True)
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA secure_delete = ON")  # a forgotten name is not left in a free page
     return connection
 
 
+def _opened(path: Path, options: dict[str, str], *settings: str) -> sqlite3.Connection:
+    """A connection that works: SQLite opens its files at the first query only."""
+    text = "&".join(f"{key}={quote(value)}" for key, value in options.items())
+    uri = f"file:{quote(path.as_posix())}?{text}"
+    new = [each for each in (_beside(path, "-shm"), _beside(path, "-wal")) if not each.exists()]
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=WAIT)
+    try:
+        for setting in settings:
+            connection.execute(setting)
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if _no_shared_memory(error):  # nor can anybody else use what it made
+            for each in new:
+                each.unlink(missing_ok=True)
+        raise
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _beside(path: Path, ending: str) -> Path:
+    return path.with_name(f"{path.name}{ending}")
+
+
 def _no_shared_memory(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorname.startswith(("SQLITE_IOERR_SHM", "SQLITE_PROTOCOL"))
+    return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_IOERR_SHM")
 
 
 def _to_read(path: Path, options: dict[str, str]) -> sqlite3.Connection:
-    """The first way of opening that works; see the head of this file."""
-    problem: sqlite3.OperationalError | None = None
-    for way in _ways_to_read(path):
+    """As a writer would (the log's files are made, and taken away again); else read-only; else from a copy."""
+    log = _beside(path, "-wal")
+    pending = log.exists() and log.stat().st_size > 0
+    ways = [{"mode": "rw"}] if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else []
+    if pending or not _has_log(path):  # else it would make the log's files, for ever and not its owner's
+        ways.append({"mode": "ro"})
+    for way in ways:
         try:
-            connection = _open(path, {**way, **options})
-            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-            return connection
+            return _opened(path, {**way, **options})
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname.startswith("SQLITE_BUSY"):
                 raise
-            problem = problem or error
-    assert problem is not None
-    raise problem
+    if not pending and path.stat().st_size > _MOST_COPIED:
+        return _opened(path, {**options, "mode": "ro", "immutable": "1"})
+    return _copy(path, log)
 
 
-def _ways_to_read(path: Path) -> Iterator[dict[str, str]]:
-    """As a writer would (the log's files are made and taken away again), read-only, and as a file nobody writes to."""
-    log = path.with_name(f"{path.name}-wal")
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        yield {"mode": "rw"}
-    pending = log.exists() and log.stat().st_size > 0
-    if pending or not _has_log(path):
-        yield {"mode": "ro"}
-    if not pending:
-        yield {"mode": "ro", "immutable": "1"}
+def _copy(path: Path, log: Path) -> sqlite3.Connection:
+    """The database as it is at one moment, in memory."""
+    for again in range(20):
+        before = _state(path), _state(log)
+        if before[1] and before[1][0]:  # what is in the log alone comes with it
+            with tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder) / path.name
+                shutil.copyfile(path, copy)
+                shutil.copyfile(log, _beside(copy, "-wal"))
+                opened = _opened(copy, {"mode": "rw"})
+                content = bytearray(opened.serialize())
+                opened.close()
+        else:
+            content = bytearray(path.read_bytes())
+        if (_state(path), _state(log)) == before:
+            break
+        time.sleep(0.01 * again)
+    content[18:20] = b"\1\1"  # a database in memory has no log
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.deserialize(bytes(content))
+    connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    return connection
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size and time of the last change; None where there is no such file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _has_log(path: Path) -> bool:
     """Whether a database is in write-ahead mode: bytes 18 and 19 of its header (sqlite.org/fileformat.html)."""
     with path.open("rb") as file:
         return file.read(20)[18:] == b"\2\2"
-
-
-def _open(path: Path, options: dict[str, str]) -> sqlite3.Connection:
-    text = "&".join(f"{key}={quote(value)}" for key, value in options.items())
-    uri = f"file:{quote(path.as_posix())}?{text}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=WAIT)
 
 
 def settled(connection: Any) -> None:

@@ -47,7 +47,7 @@ def checked(name: str) -> str:
         raise KitError(
             f"The name {name!r} cannot stand on the board: accents need a letter, and at most {_MOST_MARKS}."
         )
-    if name.translate(_TABLE).endswith("*"):
+    if skeleton(name).endswith("*"):
         raise KitError(f"The name {name!r} cannot stand on the board: a star at its end marks a baseline.")
     if FORGOTTEN.fullmatch(name.casefold()):
         raise KitError(f"The name {name!r} cannot stand on the board: it is what the forgotten are called.")

@@ -1,6 +1,7 @@
 """The board as it is read: who is where, by how much, and which ranks are really ties."""
 
 import json
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,12 +84,37 @@ def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list
 
 
 def history(task: Task, name: str) -> list[Entry]:
-    """All entries of a name in the order in which they were made."""
+    """All entries of a name in the order in which they were made, with "withdrawn" added.
+
+    name: as the board shows it, which is `cnn *` for a baseline where a person is called so too.
+    """
     board = Board()
-    found = [_opened(row) for row in board.all(task.name) if row["name"] == name]
-    if not found:
-        raise KitError(f"{name!r} has no entry in {task.name}. {did_you_mean(name, board.names(task.name))}")
+    with board.at_once():
+        gone = _withdrawn(board, task)
+        found = [{**_opened(row), "withdrawn": _is_of(row, gone)} for row in _of_name(board, task, name)]
+        if not found:
+            raise KitError(f"{name!r} has no entry in {task.name}. {did_you_mean(name, board.names(task.name))}")
     return found
+
+
+def _of_name(board: Board, task: Task, word: str) -> list[Entry]:
+    """The entries of whom the board shows under a name: a person, a baseline, or a baseline with its star."""
+    for name in dict.fromkeys((word, unicodedata.normalize("NFC", word))):
+        for asked, baseline in ((name, False), (name, True), (name.removesuffix(" *"), True)):
+            rows = board.all(task.name, name=asked, baseline=baseline)
+            if found := [row for row in rows if row["kind"] != "withdrawal"]:
+                return found
+    return []
+
+
+def _withdrawn(board: Board, task: Task) -> set[str]:
+    """Ids of the entries that were withdrawn."""
+    return {row["refers"] for row in board.all(task.name, kind="withdrawal")}
+
+
+def _is_of(row: Entry, ids: set[str]) -> bool:
+    """Whether an entry, or the one that it scores again, is among these."""
+    return row["id"] in ids or row["refers"] in ids
 
 
 @dataclass(frozen=True)
@@ -154,14 +180,15 @@ def verdict(a: str, b: str, metric: Metric | WholeMetric, found: Comparison) -> 
 def _find(board: Board, task: Task, word: str) -> Entry:
     """The entry with that id, else the best one of that name."""
     for row in board.all(task.name, id=word):
-        return _opened(row)
-    higher = task.metrics[0].higher_is_better
-    named = [row for row in board.all(task.name, name=word) if row["metric"] == task.metrics[0].name]
+        if row["kind"] != "withdrawal":
+            return _opened(row)
+    gone, metric = _withdrawn(board, task), task.metrics[0]
+    named = [row for row in _of_name(board, task, word) if row["metric"] == metric.name and not _is_of(row, gone)]
     used = _answers_in_use(task) or (named[-1]["answers"] if named else "",)
     mine = [row for row in named if row["answers"] in used and row["score"] is not None] or named
     if not mine:
         raise KitError(f"{word!r} is no name and no entry in {task.name}. {did_you_mean(word, board.names(task.name))}")
-    return _opened(max(mine, key=lambda row: (row["score"] or 0) * (1 if higher else -1)))
+    return _opened(max(mine, key=lambda row: (row["score"] or 0) * (1 if metric.higher_is_better else -1)))
 
 
 def _answers_in_use(task: Task) -> tuple[str, ...] | None:
@@ -184,7 +211,7 @@ def _read_one(task: Task, ranking: Ranking, part: str, top: int | None, board: B
     names, rows = len(rows), rows[:top]
     for row, span in zip(rows, ranges.ranks.tolist(), strict=False):
         row["range"] = tuple(span)
-        row["moved"] = there[_who(row)] - row["rank"] if there else None
+        row["moved"] = there[_who(row)] - row["rank"] if _who(row) in there else None
     source = rows[0]["source"] if rows else ""
     about = (task.name, task.title, ranking.metric, higher, part, ranking.answers[0], source)
     return Leaderboard(*about, rows, names, ranges.bound, ranges.why)

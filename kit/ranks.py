@@ -16,6 +16,7 @@ from kit.statistics import LEVEL
 from kit.task import Array
 
 Bound = Literal["pairs", "intervals", "none"]
+_VERY_FEW, _FEW = 10, 50  # groups; resamples of few do not tell how far out the largest difference may lie
 MANY = 500  # names; beyond, pairs are not looked at one by one
 _SAME = 1e-12  # a variance of the difference, against those of the scores, that rounding alone could make
 
@@ -51,12 +52,20 @@ def rank_ranges(
         return RankRanges(ranks, "none" if missing else "pairs", missing)
     if why := statistics.why_none(n_groups):
         return RankRanges(ranks, "none", why.replace("no interval", "no ranges"))
-    df = statistics.degrees(n_groups, spread.shape[1])
-    single = statistics.t_quantile(1 - (1 - LEVEL) / math.comb(len(known), 2), df)  # Bonferroni
+    single = _bonferroni(math.comb(len(known), 2), n_groups, spread.shape[1])
     find = _by_pairs if len(known) <= many else _by_intervals
     ahead, behind = find(values[known], spread * (1 if higher_is_better else -1), n_groups, single)
     ranks[known] = np.stack([1 + behind, n_defined - ahead], axis=1)
     return RankRanges(ranks, "pairs" if len(known) <= many else "intervals")
+
+
+def _bonferroni(n_pairs: int, n_groups: int, n_resamples: int) -> float:
+    """What a studentised difference must exceed, if each of the pairs has its share of the 5 %.
+
+    So far out the t distribution is too short for scores that are not normal, if groups are very few: one degree less.
+    """
+    df = n_groups - 1 - (n_groups < _VERY_FEW and n_pairs > 1)
+    return statistics.t_quantile(1 - (1 - LEVEL) / n_pairs, statistics.degrees(df, n_resamples))
 
 
 def _deviations(replicates: Sequence[Array | None], defined: Array) -> tuple[Array, Array]:
@@ -86,19 +95,23 @@ def _by_pairs(values: Array, spread: Array, n_groups: int, single: float) -> tup
     error = _errors_of_pairs(spread)
     statistic = _studentised(values[:, None] - values, error * math.sqrt(n_groups / (n_groups - 1)), n_groups, single)
     scale = np.divide(1, error, out=np.zeros_like(error), where=error > 0).astype(np.float32)
-    df = statistics.degrees(n_groups, n_resamples)
-    decided = np.zeros((n, n), bool)
-    while True:
+    unsure = _unsure_errors(statistics.degrees(n_groups - 1, n_resamples), (n, n_resamples))
+    decided = statistic > single
+    while n_groups >= _FEW:
         largest = np.zeros(n_resamples, np.float32)
         for one in range(n - 1):
             rest = slice(one + 1, None)
-            gaps = (spread[one] - spread[rest]) * scale[one, rest, None]
-            for side, done in ((gaps, decided[one, rest]), (-gaps, decided[rest, one])):
-                np.maximum(largest, side[~done].max(axis=0, initial=0), out=largest)
-        now = statistic > _critical(largest, df, single)
+            gaps = spread[one] - spread[rest]
+            gaps *= scale[one, rest, None]
+            gaps *= unsure[one : one + len(gaps)]
+            ahead, behind = decided[one, rest], decided[rest, one]
+            np.maximum(largest, (gaps[~ahead] if ahead.any() else gaps).max(axis=0, initial=0), out=largest)
+            np.maximum(largest, -(gaps[~behind] if behind.any() else gaps).min(axis=0, initial=0), out=largest)
+        now = statistic > min(single, _critical(largest))
         if (now <= decided).all():
-            return decided.sum(axis=1), decided.sum(axis=0)
+            break
         decided |= now
+    return decided.sum(axis=1), decided.sum(axis=0)
 
 
 def _errors_of_pairs(spread: Array) -> Array:
@@ -115,11 +128,21 @@ def _studentised(gap: Array, error: Array, n_groups: int, single: float) -> Arra
     return np.divide(gap, error, out=np.where(gap > 0, same, 0.0), where=error > 0)
 
 
-def _critical(largest: Array, df: float, single: float) -> float:
-    """The 95 % quantile of the largest normal-like deviation, made that of a t: never more than Bonferroni's."""
-    place = min(len(largest), math.ceil(LEVEL * (len(largest) + 1)))
-    tails = math.erfc(float(np.sort(largest)[place - 1]) / math.sqrt(2))
-    return min(single, statistics.t_quantile(1 - tails, df)) if tails > 1e-9 else single
+def _unsure_errors(df: float, shape: tuple[int, int]) -> Array:
+    """Factors by which dividing by an error with df degrees of freedom widens a deviation.
+
+    The resamples are studentised by one error each pair; in truth it is another in each sample. Taken as if the errors
+    of two pairs had nothing in common, which makes the largest of all larger, never smaller than it is.
+    """
+    chi_square = np.random.Generator(np.random.SFC64(0)).chisquare(df, shape)
+    return np.sqrt(df / chi_square).astype(np.float32)
+
+
+def _critical(largest: Array) -> float:
+    """The 95 % quantile of the largest deviation; one standard error of that quantile is added, for it is drawn too."""
+    n = len(largest)
+    place = math.ceil(n * (LEVEL + math.sqrt(LEVEL * (1 - LEVEL) / n)))
+    return float(np.sort(largest)[min(n, place) - 1])
 
 
 def _by_intervals(values: Array, spread: Array, n_groups: int, single: float) -> tuple[Array, Array]:

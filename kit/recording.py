@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kit import __version__, names, predictions, prepare, readers, scoring, store, workspace
-from kit.board import Board, Entry
+from kit.board import Board, Entry, typed
 from kit.errors import KitError, PredictionError, shown
 from kit.task import Spec, Task
 
@@ -27,6 +27,7 @@ def submit(task: Task, source: Any, board: Board, entry_id: str | None, **facts:
     """Check, score and record predictions. facts: name, note, baseline, seconds, device and seed of the entry."""
     if entry_id is not None and not _ID.fullmatch(entry_id):
         raise KitError(f"The id {entry_id!r} cannot be an entry's: up to 100 letters, digits, - and _ are wanted.")
+    facts = typed(facts)
     if not facts["baseline"]:
         _not_a_baseline(task, facts["name"])
     if entry_id and next(board.all(id=entry_id), None):

@@ -235,14 +235,18 @@ def _beta(a: float, b: float, x: float) -> float:
 
 @lru_cache(maxsize=1000)
 def t_quantile(level: float, df: float) -> float:
-    """The t with P(|T| <= t) = level."""
-    low, high = 0.0, 1.0
-    while t_tails(high, df) > 1 - level:
-        low, high = high, high * 2
-    while high - low > 1e-12 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_tails(middle, df) > 1 - level else (low, middle)
-    return high
+    """The t with P(|T| <= t) = level, by Newton's method on the logarithms, in which the tails are nearly straight."""
+    aim = math.log1p(-level)
+    t = math.sqrt(-2 * aim)  # near that of a normal distribution
+    constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - math.log(math.pi * df) / 2
+    for _ in range(50 if t else 0):
+        tails = t_tails(t, df)
+        slope = 2 * t * math.exp(constant - (df + 1) / 2 * math.log1p(t * t / df)) / tails
+        step = (math.log(tails) - aim) / slope
+        t *= math.exp(step)
+        if abs(step) < 1e-12:
+            break
+    return t
 
 
 def whole(

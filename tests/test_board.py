@@ -32,7 +32,7 @@ def database(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if SERVER:
         engine = sa.create_engine(SERVER.replace("postgresql:", "postgresql+psycopg:"))
         with engine.begin() as connection:
-            connection.execute(sa.text("DROP TABLE IF EXISTS entries, head"))
+            connection.execute(sa.text("DROP TABLE IF EXISTS entries, head, files, alembic_version"))
         engine.dispose()
         monkeypatch.setenv("KIT_DATABASE", SERVER)
 

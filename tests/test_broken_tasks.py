@@ -232,30 +232,28 @@ def mixed(workspace: Path, here: Path) -> Path:
 def test_commands_over_all_tasks_go_on_and_exit_with_1(mixed: Path, kit_command: Kit) -> None:
     for command, shown in (
         (["tasks"], "Handwritten digits"),
-        (["leaderboard"], "A coin"),
         (["leaderboard", "--format", "json"], '"task": "coin"'),
         (["verify"], "2 entries verified"),
     ):
         done = kit_command(*command)
         assert done.returncode == 1, command
         assert shown in done.stdout
+        if "json" in command:
+            assert [board["task"] for board in json.loads(done.stdout)] == ["coin"]
         assert "Traceback" not in done.stderr
         for name in ("torn", "email", "mnist", "two-coins"):
             assert done.stderr.count(f"  - {mixed / 'tasks' / name}: ") == 1
         assert "torn: __init__.py, line 1: ModuleNotFoundError: No module named 'nowhere_to_be_found'" in done.stderr
-    assert json.loads(kit_command("leaderboard", "--format", "json").stdout)[0]["task"] == "coin"
 
 
 def test_a_command_about_a_good_task_is_not_disturbed(mixed: Path, kit_command: Kit) -> None:
-    np.save(mixed / "p.npy", np.full(100, 0.5))
-    for command in (["info", "coin"], ["check", "coin", mixed / "p.npy"], ["leaderboard", "coin"], ["verify", "coin"]):
+    for command in (["info", "coin"], ["verify", "coin"]):
         done = kit_command(*command)
         assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_command_about_the_broken_task_says_where_it_breaks(mixed: Path, kit_command: Kit) -> None:
-    np.save(mixed / "p.npy", np.full(100, 0.5))
-    for command in (["info", "torn"], ["check", "torn", mixed / "p.npy"], ["leaderboard", "torn"], ["verify", "torn"]):
+    for command in (["leaderboard", "torn"], ["verify", "torn"]):
         done = kit_command(*command)
         assert done.returncode == 1
         assert done.stderr.count("error: ") == 1

@@ -403,11 +403,10 @@ def test_the_command_says_it_in_one_line(workspace: Path, kit_command: Kit) -> N
     rows = "".join(f"toss{row},0.5\n" for row in range(100))
     for content, words in (
         (f"sep=,\nid,heads\n{rows}", f"p.csv: its first line is sep=,, a note to Excel. {ABOVE}"),
-        (f"id,heads\n{rows}Total,50\n", "The table ends with it: a line of totals, or a footer? Delete it."),
         (f"id,heads\n{rows.replace('toss7,', 'toss７,')}", "Write ids as the task does: toss7, not toss７ (full-width"),
     ):
         (workspace / "p.csv").write_text(content, encoding="utf-8")
-        done = kit_command("submit", "coin", workspace / "p.csv", timeout=60, env=None)
+        done = kit_command("submit", "coin", workspace / "p.csv", timeout=60)
         assert done.returncode == 1
         assert done.stdout == ""
         assert words in done.stderr

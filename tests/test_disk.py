@@ -8,18 +8,37 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kit import api, disk, prepare, run, runs, tasks
+from kit import api, disk, prepare, run, runs, store, tasks
 from kit import workspace as files
 from kit.board import Board
+from kit.cli import main
 from kit.errors import KitError
 from tests.conftest import Kit
 
 DAY = 24 * 3600
+
+
+Shown = Callable[..., str]
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shown:
+    """Run a command that must end well; what it shows."""
+
+    def run_it(*command: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["kit", *command])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 0
+        return capsys.readouterr().out
+
+    return run_it
 
 
 def put(path: Path, n_bytes: int = 10, days: float = 0) -> Path:
@@ -84,12 +103,12 @@ def test_sizes_by_place_and_task(workspace: Path, preds: np.ndarray) -> None:
         disk.usage("con")
 
 
-def test_disk_on_the_command_line(kit_command: Kit, preds: np.ndarray) -> None:
+def test_disk_on_the_command_line(shown: Shown, preds: np.ndarray) -> None:
     api.submit("coin", preds, name="ada")
-    shown = kit_command("disk").stdout
-    assert "all together" in shown
-    assert str(files.cache()) in shown
-    rows = json.loads(kit_command("disk", "coin", "--format", "json").stdout)
+    table = shown("disk")
+    assert "all together" in table
+    assert str(files.cache()) in table
+    rows = json.loads(shown("disk", "coin", "--format", "json"))
     assert {"place", "task", "path", "files", "bytes", "unread"} <= set(rows[0])
     assert {row["place"]: row["files"] for row in rows}["submissions"] == 2
 
@@ -126,7 +145,7 @@ def everything(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.name not in (".lock", "board.sqlite-wal", "board.sqlite-shm")}
 
 
-def test_what_the_board_names_stays(workspace: Path, preds: np.ndarray, kit_command: Kit) -> None:
+def test_what_the_board_names_stays(workspace: Path, preds: np.ndarray) -> None:
     entry = run.baseline("coin")
     assert entry
     mine = api.submit("coin", preds, name="ada")
@@ -141,8 +160,9 @@ def test_what_the_board_names_stays(workspace: Path, preds: np.ndarray, kit_comm
         assert disk.remove(item) is None
     assert {path.name for path in folder.rglob("*") if path.is_file()} >= {"run.json", "predictions.npy", "best.pt"}
     assert not list(folder.rglob("last-*"))
-    assert (workspace / mine["file"]).is_file()
-    assert kit_command("verify").returncode == 0
+    for made in (entry, mine):
+        assert files.sha256(workspace / made["file"]) == made["file_sha256"]
+        assert files.sha256(store.sums_path(workspace / made["file"])) == made["sums_sha256"]
 
 
 def test_runs_without_an_entry_go_when_asked_and_old_enough(workspace: Path) -> None:
@@ -321,20 +341,19 @@ def answer(word: str, *arguments: str) -> str:
     return shown.decode()
 
 
-def test_it_shows_and_asks_before_it_deletes(workspace: Path, kit_command: Kit) -> None:
+def test_it_shows_and_asks_before_it_deletes(shown: Shown, workspace: Path) -> None:
     folder = unfinished()
-    done = kit_command("clean", "--runs")  # off a terminal nobody can be asked
-    assert (done.returncode, folder.is_dir()) == (0, True)
-    assert folder.name in done.stdout
-    assert "Nothing was deleted. Run it with --yes" in done.stdout
+    listed = shown("clean", "--runs")  # off a terminal nobody can be asked
+    assert folder.name in listed
+    assert "Nothing was deleted. Run it with --yes" in listed
     assert "[y/N]" in answer("", "--runs")
     assert folder.is_dir()
     assert "Deleted 1 item" in answer("y", "--runs")
     assert not folder.exists()
     folder = unfinished()
-    assert re.search(r"Deleted 1 items?, 1\.\d kB", kit_command("clean", "coin", "--runs", "--yes").stdout)
+    assert re.search(r"Deleted 1 items?, 1\.\d kB", shown("clean", "coin", "--runs", "--yes"))
     assert not folder.exists()
-    assert "nothing to clean" in kit_command("clean", "--runs", "--cache").stdout
+    assert "nothing to clean" in shown("clean", "--runs", "--cache")
 
 
 # Nowhere else
@@ -360,12 +379,8 @@ def watched(tmp_path: Path, kit_command: Kit, *commands: str) -> set[str]:
     return listing(tmp_path, own) - before
 
 
-def test_the_kit_writes_nowhere_but_in_workspace_and_cache(
-    tmp_path: Path, kit_command: Kit, preds: np.ndarray, workspace: Path
-) -> None:
-    np.save(workspace / "p.npy", preds)
-    page = workspace / "board.html"
-    commands = (f"submit coin {workspace}/p.npy --name ada", "baseline coin", f"leaderboard --html {page}", "disk")
+def test_the_kit_writes_nowhere_but_in_workspace_and_cache(tmp_path: Path, kit_command: Kit, workspace: Path) -> None:
+    commands = ("baseline coin", f"leaderboard --html {workspace}/board.html")
     assert watched(tmp_path, kit_command, *commands) == set()
 
 

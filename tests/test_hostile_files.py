@@ -81,7 +81,7 @@ def accept(path: Path, workspace: Path, array: Array = GOOD) -> None:
     assert entry["file_sha256"] == hashlib.sha256(npy(array)).hexdigest()
     truth = np.asarray(prepare.answers(tasks.find("coin")).truth)
     measured = ~np.isnan(truth)
-    assert entry["score"] == pytest.approx(np.mean((array >= 0.5)[measured] == truth[measured]), rel=1e-12)
+    assert entry["score"] == pytest.approx(np.mean((array > 0.5)[measured] == truth[measured]), rel=1e-12)
     assert sorted(file.suffix for file in (workspace / "submissions").rglob("*") if file.is_file()) == [".npy", ".npz"]
 
 

@@ -556,6 +556,61 @@ def test_a_full_disk_is_the_users_to_mend_and_leaves_no_half_file(server: Server
     assert not (files / "good.bin").exists()
 
 
+def test_a_full_disk_costs_nothing_that_was_downloaded(
+    server: Server, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KIT_CACHE", str(small_disk))
+    file = server.offers(resumable(CONTENT + CONTENT), CONTENT + CONTENT)
+    message = failure([file])
+    assert "good.bin cannot be written: [Errno 28] No space left on device. Mend that or set KIT_CACHE" in message
+    assert "\n" not in message
+    partial = small_disk / "toy" / "files" / "good.bin.partial"
+    assert 0 < partial.stat().st_size < 600_000
+    subprocess.run(["mount", "-o", "remount,size=1m", small_disk], check=True)
+    fetch(file)
+    assert server.requests[-1][1] not in (None, "bytes=0-")
+    assert (small_disk / "toy" / "files" / "good.bin").read_bytes() == CONTENT + CONTENT
+
+
+def test_arrays_that_find_no_room_leave_nothing(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIT_CACHE", str(small_disk))
+    with pytest.raises(SourceError, match=r"v1 cannot be written: no room is left on the disk. Mend that or set"):
+        sources.prepared("toy", "v1", lambda: {"x": np.zeros(1_000_000)})
+    assert [path.name for path in (small_disk / "toy").iterdir()] == [".v1.lock"]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="there is no file here that always fails")
+def test_a_mirror_that_fails_while_it_is_read_is_not_the_cache_that_fails(
+    server: Server, tmp_path: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "good.bin").symlink_to("/proc/self/mem")
+    monkeypatch.setenv("KIT_MIRROR", str(tmp_path))
+    assert f"  - {tmp_path}/good.bin: Input/output error" in failure([File("good.bin", sha256(CONTENT))])
+    fetch(server.offers(whole(CONTENT)))
+    assert (files / "good.bin").read_bytes() == CONTENT
+
+
+def test_a_mirror_in_nobodys_home_is_named(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KIT_MIRROR", "~nobody-of-that-name/data")
+    assert "  - ~nobody-of-that-name/data/good.bin: Could not determine home" in failure([File("good.bin", "0" * 64)])
+
+
+def test_certificates_that_are_not_where_they_should_be_are_the_places_fault(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/bundle.pem")
+    message = failure([File("good.bin", "0" * 64, url="https://127.0.0.1:1/good.bin")])
+    assert re.search(r"  - https://127.0.0.1:1/good.bin: .*/nowhere/bundle.pem", message)
+    assert "cannot be written" not in message
+
+
+def test_a_python_that_cannot_be_run_is_the_places_fault(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    message = failure([in_wheel()])
+    assert "  - package index, toy-data==1.0: No such file or directory" in message
+    assert "cannot be written" not in message
+
+
 def test_a_cached_file_needs_no_permission_to_write(server: Server, files: Path) -> None:
     file = server.offers(whole(CONTENT))
     (files / "good.bin").write_bytes(CONTENT)

@@ -44,10 +44,8 @@ def clean(
 
     Example: kit clean --runs --older 30d
     """
-    from rich.filesize import decimal
-
     from kit import disk
-    from kit.console import say
+    from kit.console import say, size
 
     items = disk.cleanable(task, runs, cache, disk.seconds(older))
     _show_items(items, more=not (runs and cache))
@@ -58,20 +56,18 @@ def clean(
     elif yes or typer.confirm("Delete all of these?"):
         problems = {number: problem for number, item in enumerate(items) if (problem := disk.remove(item))}
         gone = [item for number, item in enumerate(items) if number not in problems]
-        say(f"Deleted {len(gone):,} items, {decimal(sum(item.bytes for item in gone))}.")
+        say(f"Deleted {len(gone):,} items, {size(sum(item.bytes for item in gone))}.")
         if problems:
             raise KitError("\n".join(problems.values()))
 
 
 def _show_usage(rows: Sequence[Usage], places: dict[str, str]) -> None:
     """What is on disk, and what is free. places: the folders it is in, by name."""
-    from rich.filesize import decimal
-
-    from kit.console import Column, note, say, table
+    from kit.console import Column, note, say, size, table
 
     columns = [Column("size", right=True), Column("files", right=True), Column("what"), Column("task")]
-    cells = [(decimal(row.bytes), f"{row.files:,}", row.place, row.task) for row in rows]
-    total = decimal(sum(row.bytes for row in rows)), f"{sum(row.files for row in rows):,}"
+    cells = [(size(row.bytes), f"{row.files:,}", row.place, row.task) for row in rows]
+    total = size(sum(row.bytes for row in rows)), f"{sum(row.files for row in rows):,}"
     table(columns, [*cells, (*total, "all together", "")])
     for name, place in places.items():
         say(f"{name:<10} {place}")
@@ -83,9 +79,7 @@ def _show_items(items: Sequence[Item], more: bool) -> None:
     """What would be deleted. more: not everything that could be was asked for."""
     from datetime import datetime
 
-    from rich.filesize import decimal
-
-    from kit.console import Column, say, table
+    from kit.console import Column, say, size, table
 
     hint = " More can go with --runs and --cache." if more else ""
     if not items:
@@ -95,7 +89,7 @@ def _show_items(items: Sequence[Item], more: bool) -> None:
     for item in items:
         day = datetime.fromtimestamp(item.used).strftime("%Y-%m-%d") if item.used else ""
         others = f" and {len(item.paths) - 1} more" if len(item.paths) > 1 else ""
-        cells.append((decimal(item.bytes), day, item.kind, f"{item.paths[0]}{others}"))
+        cells.append((size(item.bytes), day, item.kind, f"{item.paths[0]}{others}"))
     columns = [Column("size", right=True), Column("last written", drop=2), Column("what", drop=1)]
     table([*columns, Column("where", fold=20)], cells)
-    say(f"{decimal(sum(item.bytes for item in items))} in {len(items):,} items.{hint}")
+    say(f"{size(sum(item.bytes for item in items))} in {len(items):,} items.{hint}")
