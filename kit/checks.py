@@ -111,8 +111,8 @@ def _is_file_name(text: object) -> bool:
 
 
 def kind_of(value: object) -> str:
-    if callable(value) and not isinstance(value, type):
-        return f"a function ({getattr(value, '__name__', '?')})"
+    if callable(value) and hasattr(value, "__name__") and not isinstance(value, type):
+        return f"a function ({value.__name__})"
     return f"of type {type(value).__name__}" if value is not None else "None"
 
 
