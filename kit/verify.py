@@ -26,7 +26,8 @@ def verify(task: str | None = None) -> tuple[int, list[str]]:
     faults = list(_chain(rows, *board.head()))
     mine = [row for row in rows if task is None or row["task"] == task]
     played = {row["task"] for row in mine}
-    judges = {one.name: _Judge(one) for one in tasks.every(task) if one.name in played}
+    known = tasks.every(played if task else played | tasks.own())
+    judges = {one.name: _Judge(one) for one in known if one.name in played}
     for row in mine:
         if sealed(row):
             faults += [f"{_named(row)}: {fault}" for fault in _files(row, judges.get(row["task"]))]

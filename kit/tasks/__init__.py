@@ -14,6 +14,7 @@ import stat
 import sys
 import traceback
 import warnings
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,9 +57,15 @@ def problems() -> dict[Path, str]:
     )
 
 
-def every(only: str | None = None) -> list[Task]:
-    """All tasks that can be loaded, or the one of that name if it can; `raise_problems` tells of the others."""
-    found = (_loaded(name, folder)[0] for name, folder in folders().items() if only in (None, name))
+def own() -> set[str]:
+    """Names of the tasks that are the workspace's alone, of whose imports nobody else has made sure."""
+    shipped = {_PACKAGE, _PACKAGE.parent.parent / "tasks"}
+    return {name for name, folder in _named()[0].items() if folder.parent not in shipped}
+
+
+def every(only: Collection[str] | None = None) -> list[Task]:
+    """All tasks that can be loaded, or those of these names that can; `raise_problems` tells of the others."""
+    found = (_loaded(name, folder)[0] for name, folder in folders().items() if only is None or name in only)
     return [task for task in found if task is not None]
 
 
