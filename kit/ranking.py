@@ -79,7 +79,7 @@ def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list
     """The board of one task, or of every task that has entries."""
     board = Board()
     played = set(board.tasks())
-    found = [tasks.find(task)] if task else [one for one in tasks.every() if one.name in played]
+    found = [tasks.find(task)] if task else [one for one in tasks.every(played | tasks.own()) if one.name in played]
     return [read(one, part, top, board) for one in found]
 
 
