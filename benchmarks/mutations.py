@@ -62,9 +62,7 @@ MUTATIONS = [
         ORACLE + "test_a_run_that_goes_on_remembers",
     ),
     Mutation(ENGINE, '"average": self.kept}', '"averages": self.model}', RESUME + "test_ctrl_c_finishes"),
-    Mutation(
-        ENGINE, "            devices.set_random_state(self.epoch_chance)\n", "", RESUME + "test_ctrl_c_finishes"
-    ),
+    Mutation(ENGINE, "            devices.set_random_state(self.epoch_chance)\n", "", RESUME + "test_ctrl_c_finishes"),
     Mutation(
         ENGINE,
         'self.total = state["total"].to(self.device)',
@@ -73,9 +71,7 @@ MUTATIONS = [
     ),
     Mutation(ENGINE, "first = self.recipe.augment(first) if self.recipe.augment else first", "pass", HELD_OUT),
     Mutation(ENGINE, '"patience", "data")', '"patience")', ORACLE + "test_a_checkpoint_does_not_fit"),
-    Mutation(
-        LOOP, "epochs if run.epochs is None else run.epochs", "epochs", TRAINING + "test_the_run_decides"
-    ),
+    Mutation(LOOP, "epochs if run.epochs is None else run.epochs", "epochs", TRAINING + "test_the_run_decides"),
     Mutation(
         LOOP,
         "learning_rate if run.learning_rate is None else run.learning_rate",
@@ -91,18 +87,14 @@ MUTATIONS = [
     Mutation(LOOP, "[tensor[kept] for tensor in", "[tensor for tensor in", HELD_OUT),
     Mutation(LOOP, "y[held_out], padding)", "y[:len(held_out)], padding)", BEST),
     Mutation(LOOP, "[*inputs, y, weights]", "[*inputs, y, weights.flip(0)]", STEPS),
-    Mutation(
-        LOOP, 'return _with(model, saved["best"], run)', "return model", RESUME + "test_a_finished_training"
-    ),
+    Mutation(LOOP, 'return _with(model, saved["best"], run)', "return model", RESUME + "test_a_finished_training"),
     Mutation(LOOP, "checkpoints.clear(folder)", "pass", RESUME + "test_a_new_training_takes_nothing"),
     Mutation(BATCHES, "torch.randperm(len(self.tensors[0]))", "torch.arange(len(self.tensors[0]))", STEPS),
     Mutation(BATCHES, "if len(batches) > 1 and", "if False and", TRAINING + "test_a_last_batch_too_small"),
     Mutation(BATCHES, "pool[self.lengths[pool].argsort()]", "pool", ORACLE + "test_padding"),
     Mutation(BATCHES, "sizes <= share * n_rows", "sizes <= n_rows", TRAINING + "test_whole_groups"),
     Mutation("kit/training/inference.py", "[order.argsort()]", "[order]", ORACLE + "test_padding"),
-    Mutation(
-        "kit/training/inference.py", "    model.eval()\n", "", TRAINING + "test_a_model_in_training_is_left"
-    ),
+    Mutation("kit/training/inference.py", "    model.eval()\n", "", TRAINING + "test_a_model_in_training_is_left"),
     Mutation(
         "kit/training/checkpoints.py",
         "if (wrong := parts.testzip()) is not None:",
@@ -115,22 +107,51 @@ MUTATIONS = [
         "weights_only=False",
         RESUME + "test_a_checkpoint_that_would_run_code",
     ),
-    Mutation("kit/training/stops.py", "always: bool = False) -> tuple", "always: bool = True) -> tuple", TRAINING + "test_on_a_device_that_is_slow"),
+    Mutation(
+        "kit/training/stops.py",
+        "always: bool = False) -> tuple",
+        "always: bool = True) -> tuple",
+        TRAINING + "test_on_a_device_that_is_slow",
+    ),
     Mutation("kit/run.py", "    random.seed(seed)\n", "", ORACLE + "test_a_seed_decides"),
     Mutation("kit/run.py", "        torch.manual_seed(seed)\n", "", ORACLE + "test_a_seed_decides"),
-    Mutation("kit/run.py", "if start == \"new\" and not isinstance", "if False and not isinstance", RUNS + "test_a_run_that_is_refused_later"),
+    Mutation(
+        "kit/run.py",
+        'if start == "new" and not isinstance',
+        "if False and not isinstance",
+        RUNS + "test_a_run_that_is_refused_later",
+    ),
     Mutation("kit/run.py", "if not wanted.submit:", "if False:", RUNS + "test_what_is_only_tried"),
-    Mutation("kit/provenance.py", "digest(file.read_bytes()) for file in source.files", "0 for file in source.files", ELSE),
+    Mutation(
+        "kit/provenance.py", "digest(file.read_bytes()) for file in source.files", "0 for file in source.files", ELSE
+    ),
     Mutation("kit/provenance.py", "{name: digest(value) for name, value in parts.items()}", "{}", ELSE),
     Mutation("kit/code.py", "            waiting += found\n", "", ELSE),
-    Mutation("kit/settings.py", "    faults += unread(", "    unread(", RUNS + "test_an_option_that_a_baseline_does_not_read"),
+    Mutation(
+        "kit/settings.py", "    faults += unread(", "    unread(", RUNS + "test_an_option_that_a_baseline_does_not_read"
+    ),
     Mutation("kit/task.py", '_read").add(name)', '_read")', RUNS + "test_parts_of_a_run"),
-    Mutation("kit/cli.py", "    except BrokenPipeError:  # `kit leaderboard | head`\n", "    except ZeroDivisionError:\n", "tests/test_cli.py::test_a_closed_pipe"),
+    Mutation(
+        "kit/cli.py",
+        "    except BrokenPipeError:  # `kit leaderboard | head`\n",
+        "    except ZeroDivisionError:\n",
+        "tests/test_cli.py::test_a_closed_pipe",
+    ),
     Mutation("tasks/mnist/baselines/cnn.py", ", label_smoothing=SMOOTHING", "", ORACLE + "test_smoothed_labels"),
     Mutation("tasks/mnist/README.md", "288.4", "288.5", "tests/test_readme.py::test_a_baselines_figures"),
-    Mutation("kit/board.py", "def seal(entry: Entry) -> str:\n", "def seal(entry: Entry) -> str:\n    from kit import cli\n", "tests/test_layers.py::test_imports_go_one_way"),
-    Mutation("kit/ranking.py", "from kit import", "import scipy\nfrom kit import", "tests/test_layers.py::test_heavy_packages"),
-]  # fmt: skip
+    Mutation(
+        "kit/board.py",
+        "def seal(entry: Entry) -> str:\n",
+        "def seal(entry: Entry) -> str:\n    from kit import cli\n",
+        "tests/test_layers.py::test_imports_go_one_way",
+    ),
+    Mutation(
+        "kit/ranking.py",
+        "from kit import",
+        "import scipy\nfrom kit import",
+        "tests/test_layers.py::test_heavy_packages",
+    ),
+]
 
 
 def killed(mutation: Mutation, place: Path) -> bool | None:
