@@ -51,6 +51,11 @@ class Metric:
     version: int = 1
     moved: Callable[[Array, Array], Array] | None = None
 
+    @property
+    def described(self) -> str:
+        """Its name, which way is better, and what is done with several columns."""
+        return _described(self)
+
     def __call__(self, truth: Any, predictions: Any) -> float:
         """The score of the predictions, as they are; NaN where there is none."""
         truth, predictions = _checked(self.name, truth, predictions)
@@ -77,10 +82,22 @@ class WholeMetric:
     version: int = 1
     on: On | None = None
 
+    @property
+    def described(self) -> str:
+        """Its name, which way is better, and what is done with several columns."""
+        return _described(self)
+
     def __call__(self, truth: Any, predictions: Any) -> float:
         """The score of the predictions, as they are; NaN where there is none."""
         truth, predictions = _checked(self.name, truth, predictions)
         return float(over_columns(self, truth.shape).value_of(truth, predictions, np.ones(len(truth))))
+
+
+def _described(metric: "Metric | WholeMetric") -> str:
+    better = "higher" if metric.higher_is_better else "lower"
+    return (
+        f"{metric.name} ({better} is better, {'mean over the columns' if metric.columns == 'average' else 'over all'})"
+    )
 
 
 AnyMetric = TypeVar("AnyMetric", bound=Metric | WholeMetric)

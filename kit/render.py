@@ -47,6 +47,7 @@ def task_info(task: Task, baselines: dict[str, str]) -> None:
         show(Markdown(printable(text, lines=True)), min(width() or _BRIEF, _BRIEF))
     else:
         say(f"{task.title}. (No brief: {brief} is missing.)")
+    prose(f"\nScored by {'; '.join(metric.described for metric in task.metrics)}.")
     rows = [(f"{name}*" if name == task.baseline else name, line) for name, line in baselines.items()]
     say("")
     table([Column("baseline"), Column("what it is", fold=24)], rows)

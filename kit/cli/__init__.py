@@ -46,6 +46,10 @@ def _run() -> None:
         note(f"The workspace {folder} (KIT_WORKSPACE) does not exist yet; it is made when there is something to keep.")
     try:
         app()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # typer makes it exit code 1
+            raise end.__context__ from None
+        raise
     finally:
         print(end="", flush=True)  # while an error can still be told
 

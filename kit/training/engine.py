@@ -13,7 +13,7 @@ from ignite.handlers import EarlyStopping, EMAHandler, PiecewiseLinear
 from torch import Tensor, nn
 
 from kit.errors import KitError
-from kit.metrics import Metric
+from kit.metrics import Metric, origin, over_columns
 from kit.task import Array, Run
 from kit.training import checkpoints, devices, pictures, stops
 from kit.training.batches import Batches
@@ -55,8 +55,11 @@ class Judge:
         """The metric; each process adds up its share of the rows."""
         mine = devices.share(torch.arange(len(self.y)))
         found = outputs(model, [part[mine] for part in self.x], device, 1000, self.padding)
-        sums = self.metric.rows(self.y[mine].numpy().astype(np.float32), found.numpy()).sum(axis=0)
-        return float(self.metric.value(devices.added_up(sums)))
+        truth = self.y.numpy().astype(np.float32)
+        metric = over_columns(self.metric, truth.shape)
+        about = [np.nan_to_num(origin(truth, truth, metric is self.metric))] * 2 if metric.moved else []
+        sums = metric.rows(truth[mine.numpy()], found.numpy(), *about).sum(axis=0)
+        return float(metric.value(devices.added_up(sums)))
 
     def classes(self, model: nn.Module, run: Run) -> Array | None:
         """(n_rows,) the class that each row is taken for; None where the truth is no class."""
