@@ -125,7 +125,7 @@ def interval(value: float, replicates: Array, n_groups: int, scale: "Scale" = "r
     if scale == "proportion":
         return Interval(float(value), *_wilson(value, known, n_groups))
     middle, spread, back = _nearly_normal(value, known, scale)
-    error, df = _error(spread, n_groups, 0.5 if scale == "correlation" else 1.0)
+    error, df = _error(spread, n_groups, 0.25 if scale == "correlation" else 1.0)
     half = t_quantile(LEVEL, df) * error
     low, high = float(back(middle - half)), float(back(middle + half))
     return none if error == 0 or not math.isfinite(high - low) else Interval(float(value), low, high)
