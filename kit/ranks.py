@@ -73,7 +73,7 @@ def _deviations(replicates: Sequence[Array | None], defined: Array) -> tuple[Arr
     lengths = [
         0 if values is None or not placed else len(values) for values, placed in zip(replicates, defined, strict=True)
     ]
-    n_resamples = max(lengths, key=lengths.count) if any(lengths) else 0
+    n_resamples = int(np.bincount([length for length in lengths if length] or [0]).argmax())
     kept, rows = [], []
     for place, length in enumerate(lengths):
         if length and length == n_resamples:

@@ -188,7 +188,7 @@ def _cells(board: Leaderboard, n_others: int | None = None) -> list[list[str]]:
         rest = [row["scores"].get(metric, {}).get(board.part, [None])[0] for metric in others[:n_others]]
         interval = f"{low:.4f}-{high:.4f}" if low is not None else ""
         name = f"{row['name']} *" if row["baseline"] else row["name"]
-        span = _span(row["range"], more=board.names > len(board.rows) == (row["range"] or [0])[-1])
+        span = _span(row["range"])
         start = [str(row["rank"]), span, name, _number(value), interval, *map(_number, rest)]
         steps = [f"{row['moved']:+d}" if row["moved"] else "="] if moved else []
         lines.append([*start, *steps, str(row["entries"]), row["time"][:10]])
@@ -199,7 +199,8 @@ def comparison(a: str, b: str, found: dict[str, Comparison]) -> None:
     """A minus B by each metric, with interval and p."""
     table = Table("metric", f"{a} - {b}", "95 % interval", "p", box=None, header_style="bold", pad_edge=False)
     for metric, each in found.items():
-        table.add_row(metric, f"{each.difference:+.4f}", f"{each.low:+.4f} to {each.high:+.4f}", f"{each.p:.3f}")
+        bounds = ("none", "") if each.p != each.p else (f"{each.low:+.4f} to {each.high:+.4f}", f"{each.p:.3f}")
+        table.add_row(metric, f"{each.difference:+.4f}", *bounds)
     _out().print(table)
 
 
@@ -239,7 +240,8 @@ def _table(board: Leaderboard) -> None:
 
 
 def _legend(board: Leaderboard) -> str:
-    words = ["range: the ranks it could hold, by paired tests at 95 %"]
+    coarse = ", by a coarser bound, as there are many" if board.bound == "intervals" else ""
+    words = [board.why_none or f"range: the ranks it could hold, at 95 % for all names together{coarse}"]
     if any(row["baseline"] for row in board.rows):
         words.append("*: a baseline")
     if any(row["moved"] is not None for row in board.rows):
@@ -251,9 +253,9 @@ def _legend(board: Leaderboard) -> str:
     return "; ".join(words)
 
 
-def _span(ranks: tuple[int, int] | None, more: bool) -> str:
-    """A range of ranks; "+" where names that are not shown might belong to it."""
+def _span(ranks: tuple[int, int] | None) -> str:
+    """A range of ranks."""
     if ranks is None:
         return "?"
     low, high = ranks
-    return f"{low}{'+' if more else ''}" if low == high else f"{low}-{high}{'+' if more else ''}"
+    return f"{low}" if low == high else f"{low}-{high}"

@@ -37,12 +37,16 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A minus B on the same groups. p: two-sided; under 0.05 exactly where the interval leaves out zero."""
+    """A minus B on the same groups. p: two-sided; under 0.05 exactly where the interval leaves out zero.
+
+    why_none: why p and bounds are NaN, where they are.
+    """
 
     difference: float
     low: float
     high: float
     p: float
+    why_none: str = ""
 
     @property
     def told_apart(self) -> bool:
@@ -137,8 +141,9 @@ def compare(difference: float, replicates: Array, n_groups: int) -> Comparison:
     p and bounds are NaN where `why_none` says why. Where one is better by the same amount in all groups, p is that of
     the sign test.
     """
-    if np.isnan(difference) or why_none(n_groups, replicates):
-        return Comparison(float(difference), np.nan, np.nan, np.nan)
+    why = "no interval: one of the two has no score" if np.isnan(difference) else why_none(n_groups, replicates)
+    if why:
+        return Comparison(float(difference), np.nan, np.nan, np.nan, why)
     if difference == 0 and not np.any(replicates):
         return Comparison(0.0, 0.0, 0.0, 1.0)
     error, df = _error(replicates[np.isfinite(replicates)], n_groups)

@@ -1,12 +1,14 @@
 """Ranges of ranks: what is sure, what is not known, what they may not be narrower or wider than, and their level."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import kit
 from benchmarks import statistics as simulation
-from kit import ranks, statistics
+from kit import prepare, ranking, ranks, statistics, store, tasks, workspace
 from kit.task import Array
 
 
@@ -100,6 +102,25 @@ def test_the_ranges_hold_the_ranks_themselves() -> None:
     found = np.array(spans(values, drawn, 200))
     assert (found[:, 0] <= rank).all()
     assert (rank <= found[:, 1]).all()
+
+
+@pytest.mark.usefixtures("workspace")
+def test_a_shorter_list_does_not_narrow_the_ranges_and_a_missing_file_widens_them() -> None:
+    coin = tasks.find("coin")
+    truth = np.nan_to_num(np.asarray(prepare.answers(coin).truth), nan=0.5)
+    for name, share in [("ada", 0.1), ("bob", 0.2), ("cy", 0.5), ("dee", 0.9)]:
+        chance = np.random.default_rng(len(name)).random(len(truth))
+        kit.submit("coin", np.where(chance < share, 1 - truth, truth), name=name)
+    whole = ranking.read(coin)
+    assert (whole.bound, whole.why_none) == ("pairs", "")
+    assert whole.rows[0]["range"][1] < 4
+    first = ranking.read(coin, top=1)
+    assert [row["range"] for row in first.rows] == [whole.rows[0]["range"]]
+    assert first.names == 4
+    store.sums_path(workspace.root() / Path(whole.rows[3]["file"])).unlink()
+    widened = [row["range"] for row in ranking.read(coin).rows]
+    assert widened[0] == (1, whole.rows[0]["range"][1] + 1)
+    assert widened[3] == (1, 4)
 
 
 def test_many_names_take_seconds() -> None:
