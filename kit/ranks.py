@@ -142,9 +142,9 @@ def _unsure_errors(df: float, shape: tuple[int, int]) -> Array:
 
 
 def _critical(largest: Array) -> float:
-    """The 95 % quantile of the largest deviation; one standard error of that quantile is added, for it is drawn too."""
+    """The 95 % quantile of the largest deviation, with two standard errors of the share below it: it is drawn too."""
     n = len(largest)
-    place = math.ceil(n * (LEVEL + math.sqrt(LEVEL * (1 - LEVEL) / n)))
+    place = math.ceil(n * (LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / n)))
     return float(np.sort(largest)[min(n, place) - 1])
 
 

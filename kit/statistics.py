@@ -1,6 +1,8 @@
-"""How sure a score is: bootstrap intervals, and paired comparisons on the same resamples.
+"""How sure a score is: its interval, and paired comparisons, both from resamples of whole groups.
 
-Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapters 13 (percentile intervals) and 16 (tests).
+Resamples tell the standard error (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 6); their
+percentiles are too narrow where groups are few, so that intervals and tests take Student's t. What they claim is
+simulated in `benchmarks/statistics.py`.
 """
 
 import math
@@ -110,8 +112,10 @@ def why_none(n_groups: int, replicates: Array | None = None) -> str:
     """Why there is no interval and no test, in words; empty where there are both."""
     if n_groups < MIN_GROUPS:
         return f"no interval: {n_groups} group{'s' * (n_groups != 1)}, at least {MIN_GROUPS} are needed"
-    if replicates is not None and np.isfinite(replicates).sum() < max(2, DEFINED * len(replicates)):
-        return f"no interval: no score on {np.mean(~np.isfinite(replicates)):.0%} of the resamples"
+    if replicates is not None:
+        undefined = np.count_nonzero(~np.isfinite(replicates))
+        if len(replicates) - undefined < max(2, DEFINED * len(replicates)):
+            return f"no interval: no score on {undefined:,} of {len(replicates):,} resamples"
     return ""
 
 
@@ -194,9 +198,10 @@ def _nearly_normal(value: float, known: Array, scale: "Scale") -> tuple[float, A
 def _wilson(value: float, known: Array, n_groups: int) -> tuple[float, float]:
     """Wilson's score interval (1927), with as many rows as would give this standard error and the t quantile.
 
-    As Franco, Little, Louis & Slud (2019) find best for samples in clusters. At the end of the scale, where there is
-    no error to see, the rows of a group count as one. So they do in part where some resamples reach the end: a share
-    e^-k of them if k groups hold all errors, and so few cannot tell how alike the rows of a group are.
+    As Franco, Little, Louis & Slud (Journal of Survey Statistics and Methodology 7, 2019) find best for clusters. At
+    the end of the scale, where there is no error to see, the rows of a group count as one. So they do in part where
+    some resamples reach the end: a share e^-k of them if k groups hold all errors, and so few cannot tell how alike
+    the rows of a group are.
     """
     at_end = float(np.mean(np.abs(known - round(value)) < _ROUNDING))
     error, df = _error(known, n_groups)

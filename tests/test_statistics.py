@@ -218,7 +218,7 @@ def test_a_score_that_many_resamples_do_not_have_has_no_interval() -> None:
     drawn[:150] = np.nan
     assert math.isnan(statistics.interval(0.5, drawn, 20, "real").low)
     assert math.isnan(statistics.compare(0.1, drawn, 20).p)
-    assert "15% of the resamples" in statistics.why_none(20, drawn)
+    assert "150 of 1,000 resamples" in statistics.why_none(20, drawn)
 
 
 @pytest.mark.parametrize("n_groups", [5, 20, 300])
