@@ -2,7 +2,10 @@
 
 import hashlib
 import io
+import struct
+import tokenize
 import zipfile
+import zlib
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +15,11 @@ import numpy as np
 from kit import predictions
 from kit.scoring import Scorecard
 from kit.task import Array
+
+_DAMAGED = (
+    *(OSError, EOFError, LookupError, ValueError, TypeError, RuntimeError, MemoryError, SyntaxError),
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+)  # what numpy raises on a file that was
 
 
 def write_predictions(file: BinaryIO, array: Array) -> str:
@@ -44,7 +52,7 @@ def read_replicates(path: Path, metric: str) -> Array | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
             return np.asarray(kept[f"replicates.{metric}"])
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except _DAMAGED:
         return None
 
 
