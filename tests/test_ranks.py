@@ -55,7 +55,7 @@ def test_where_there_are_no_ranges_every_rank_is_possible_and_it_says_why() -> N
     values, drawn = board(np.array([0.9, 0.5]))
     few = ranks.rank_ranges(values, drawn, 4, True)
     assert (few.ranks.tolist(), few.bound) == ([[1, 2], [1, 2]], "none")
-    assert few.why == "no ranges: 4 groups, at least 5 are needed"
+    assert few.why == "no intervals and no ranges: 4 groups, at least 5 are needed"
     missing = ranks.rank_ranges(values, [None, drawn[1]], 1000, True)
     assert (missing.ranks.tolist(), missing.bound) == ([[1, 2], [1, 2]], "none")
     assert "missing" in missing.why
