@@ -174,7 +174,8 @@ def entry_document(made: Mapping[str, Any], part: str | None = None) -> dict[str
     if part is not None:
         named = {metric: parts[part] for metric, parts in named.items() if part in parts}
         coverage = coverage.get(part)
-    return {**made, "scores": named, "coverage": coverage}
+    shown = {field: value for field, value in made.items() if field != "salt"}  # it stays with the board
+    return {**shown, "scores": named, "coverage": coverage}
 
 
 def submit_document(made: Mapping[str, Any], where: Standing | None) -> dict[str, Any]:

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kit import __version__, names, predictions, prepare, readers, scoring, store, workspace
 from kit.board import Board, Entry, typed
 from kit.errors import KitError, PredictionError, shown
@@ -94,7 +92,7 @@ def _record(task: Task, array: Any, spec: Spec, drafts: Path, board: Board, fact
 
 def _score(task: Task, draft: Path, spec: Spec) -> dict[str, Any]:
     """What an entry says about its scores; writes the row sums beside the draft. Here alone is the draft mapped."""
-    kept = np.load(draft, mmap_mode="r")
+    kept = workspace.mapped(draft)
     if faults := predictions.value_faults(kept, spec):  # an array that was changed between its check and its writing
         raise PredictionError("predictions", faults)
     card = scoring.score(task.metrics, kept, prepare.answers(task), spec)

@@ -246,8 +246,16 @@ def history(entries: Sequence[dict[str, Any]], part: str) -> None:
     rows = []
     for made in entries:
         value, low, high = made["scores"].get(made["metric"], {}).get(part, (None, None, None))
-        rows.append((made["id"], when(made["time"]), made["metric"], number(value), interval(low, high), made["note"]))
+        remark = " ".join(filter(None, [_mark(made), made["note"]]))
+        rows.append((made["id"], when(made["time"]), made["metric"], number(value), interval(low, high), remark))
     _left_out(table(columns, rows))
+
+
+def _mark(made: dict[str, Any]) -> str:
+    """What became of an entry, or what it came from."""
+    if made.get("withdrawn"):
+        return "(withdrawn)"
+    return f"(scores {made['refers']} anew)" if made["kind"] == "rescore" else ""
 
 
 def when(time: str) -> str:

@@ -78,12 +78,6 @@ def runs(task: str) -> Path:
     return root() / "runs" / task
 
 
-def database() -> str:
-    """The address of the board's database: `$KIT_DATABASE`, else a SQLite file in the workspace's `leaderboard/`."""
-    file = str(root() / "leaderboard" / "board.sqlite")
-    return os.environ.get("KIT_DATABASE") or f"sqlite:///{file.replace('%', '%25').replace('?', '%3F')}"
-
-
 def sha256(path: Path) -> str:
     """sha256 of a file's content, as hexadecimal digits."""
     with path.open("rb") as file:

@@ -426,3 +426,25 @@ def test_the_file_of_an_entry_is_found_only_as_it_was_submitted(workspace: Path)
     assert (store.local(entry) is None) != Board().address.shared
     assert store.local({**entry, "file_sha256": "../../x"}) is None
     assert json.loads(entry["scores"])
+
+
+@pytest.mark.slow
+def test_the_commands_say_what_they_did(kit_command: Any, workspace: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "p.npy", np.full(100, 0.5))
+    path, note = tmp_path / "r.json", tmp_path / "none" / "r.json"
+    done = kit_command("submit", "coin", tmp_path / "p.npy", "--name", "ada", "--receipt", note)
+    assert (done.returncode, "no folder" in done.stderr) == (1, True)
+    assert not (workspace / "submissions").exists()
+    assert kit_command("submit", "coin", tmp_path / "p.npy", "--name", "ada", "--receipt", path).returncode == 0
+    given = json.loads(path.read_text())
+    assert given == receipt(next(Board().all()))
+    assert kit_command("verify", "--receipt", path).returncode == 0
+    assert "all are scored on the answers of today" in kit_command("rescore", "coin").stdout
+    assert given["id"] in kit_command("withdraw", given["id"]).stdout
+    again = kit_command("withdraw", given["id"])
+    assert (again.returncode, again.stderr) == (1, f"error: {given['id']} was withdrawn already.\n")
+    assert "(withdrawn)" in kit_command("leaderboard", "coin", "--history", "ada").stdout
+    assert "ada is forgotten-1" in kit_command("forget", "ada").stdout
+    document = kit_command("leaderboard", "coin", "--history", "forgotten-1", "--format", "json").stdout
+    assert "salt" not in json.loads(document)["entries"][0]
+    assert kit_command("verify", "--receipt", path).returncode == 0

@@ -9,7 +9,7 @@ from typing import NoReturn
 from kit.cli.arguments import app
 from kit.errors import KitError
 
-for _group in ("tasks", "training", "board", "disk"):  # in the order of `kit --help`
+for _group in ("tasks", "training", "board", "entries", "disk"):  # in the order of `kit --help`
     import_module(f"kit.cli.{_group}")
 
 

@@ -40,16 +40,23 @@ def submit(
     file: File,
     name: Name = None,
     note: Annotated[str, typer.Option(help="A remark to keep with the entry.")] = "",
+    receipt: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a receipt, for `kit verify --receipt FILE`.")
+    ] = None,
     form: AsJson = Facts.table,
 ) -> None:
     """Check, score and record a file of predictions, and show the board.
 
     Example: kit submit mnist preds.npy --name ada --note "bigger net"
     """
-    from kit import api, export, ranking, render, tasks
+    from kit import api, export, ranking, receipts, render, tasks
 
+    if receipt:
+        receipts.check_place(receipt)
     entry = api.submit(task, file, name=name, note=note)
     with render.optional(f"Entry {entry['id']} is on the board, receipt {entry['hash'][:16]}"):
+        if receipt:
+            receipts.write_receipt(receipt, entry)
         if form is Facts.table:
             render.entry(entry)
         found = tasks.find(task)
