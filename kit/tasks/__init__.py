@@ -26,6 +26,7 @@ _PACKAGE = Path(__file__).parent
 _UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)  # what ast raises for what is no Python source
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 _SCOPES = _FUNCTIONS | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp  # names in these are their own
+_imported: dict[str, int] = {}  # module of a task -> when its file was changed last, as it was imported
 _failed: dict[Path, str] = {}  # folders whose import failed in this process, and why
 
 
@@ -107,6 +108,7 @@ def _loaded(name: str, folder: Path) -> tuple[Task | None, str]:
     loaded = sys.modules.get(module_name)
     if loaded is not None and Path(loaded.__file__ or "").parent != folder:  # of the workspace before this one
         _forget(module_name)
+    _forget_changed()
     try:
         task = getattr(importlib.import_module(module_name), "task", None)
     except KeyboardInterrupt:
@@ -115,6 +117,7 @@ def _loaded(name: str, folder: Path) -> tuple[Task | None, str]:
         why = _where(error, folder)
         _forget(module_name)
     else:
+        _imported.update((each, _changed_at(each)) for each in _modules() if each not in _imported)
         if isinstance(task, Task):
             from kit import checks
 
@@ -130,6 +133,27 @@ def _loaded(name: str, folder: Path) -> tuple[Task | None, str]:
 def _forget(module_name: str) -> None:
     for name in [name for name in sys.modules if name == module_name or name.startswith(f"{module_name}.")]:
         del sys.modules[name]
+        _imported.pop(name, None)
+
+
+def _forget_changed() -> None:
+    """In a notebook, a task's file may have been changed since it was imported: answers must not come from old code."""
+    if any(_changed_at(name) != _imported.get(name, _changed_at(name)) for name in _modules()):
+        for name in _modules():  # one task may hold what it imported from another
+            del sys.modules[name]
+        _imported.clear()
+
+
+def _modules() -> list[str]:
+    """The tasks' modules that are loaded; not those of baselines, which may be at work."""
+    return [name for name in sys.modules if name.startswith(f"{__name__}.") and ".baselines" not in name]
+
+
+def _changed_at(module_name: str) -> int:
+    try:
+        return Path(sys.modules[module_name].__file__ or "").stat().st_ctime_ns
+    except OSError:
+        return 0
 
 
 def _where(error: BaseException, folder: Path) -> str:
