@@ -179,7 +179,7 @@ def fit_faults(metrics: Sequence[Metric | WholeMetric], spec: Spec) -> list[str]
     faults = []
     for metric in metrics:
         of = metric.rows if isinstance(metric, Metric) else metric.value_of
-        is_f1 = getattr(of, "__qualname__", "").startswith("macro_f1.")
+        is_f1 = getattr(of, "__qualname__", "").startswith("f1.")  # made by `macro_f1`
         kinds = ("class",) if is_f1 else _KINDS.get(of, get_args(Kind))
         if spec.kind not in kinds:
             faults.append(f"the metric {metric.name} is for kind {' or '.join(map(repr, kinds))}, not {spec.kind!r}.")

@@ -13,15 +13,21 @@ from kit.errors import TaskError, did_you_mean, shown
 from kit.metrics import Metric, WholeMetric
 from kit.task import Data, Spec, Task
 
+_EXAMPLE = "write metrics=(accuracy, log_loss), with `from kit.metrics import accuracy, log_loss`"
+
+
+def missing_faults(task: Task) -> list[str]:
+    """What a Task still lacks before anything can be scored: it can be found and shown without."""
+    wrong = [name for name in ("load", "answers") if not callable(getattr(task, name))]
+    faults = [f"{name} is {kind_of(getattr(task, name))}; a function is expected." for name in wrong]
+    return faults if task.metrics else [*faults, f"it has no metric; the first one ranks: {_EXAMPLE}."]
+
 
 def task_faults(task: Task) -> list[str]:
     """What is wrong with the Task itself; looks at no file."""
     faults = []
     if not is_line(task.title):
         faults.append(f"its title is {task.title!r}; one line of text is expected.")
-    for name in ("load", "answers"):
-        if not callable(getattr(task, name)):
-            faults.append(f"{name} is {kind_of(getattr(task, name))}; a function is expected.")
     if not isinstance(task.baseline, str):
         faults.append(f"baseline is {kind_of(task.baseline)}; the name of a baseline is expected.")
     if isinstance(task.sources, str) or not all(map(_is_file_name, task.sources)):
@@ -32,13 +38,10 @@ def task_faults(task: Task) -> list[str]:
 
 
 def _metric_faults(metrics: Any) -> list[str]:
-    example = "write metrics=(accuracy, log_loss), with `from kit.metrics import accuracy, log_loss`"
     if isinstance(metrics, str | Metric | WholeMetric) or not isinstance(metrics, Sequence):
-        return [f"metrics is {kind_of(metrics)}; a tuple of metrics is expected: {example}."]
-    if not metrics:
-        return [f"it has no metric; the first one ranks: {example}."]
+        return [f"metrics is {kind_of(metrics)}; a tuple of metrics is expected: {_EXAMPLE}."]
     faults = [
-        f"the metric {shown(getattr(each, '__name__', each))!r} is {kind_of(each)}; a Metric is expected: {example}."
+        f"the metric {shown(getattr(each, '__name__', each))!r} is {kind_of(each)}; a Metric is expected: {_EXAMPLE}."
         for each in metrics
         if not isinstance(each, Metric | WholeMetric)
     ]
@@ -111,8 +114,8 @@ def _is_file_name(text: object) -> bool:
 
 
 def kind_of(value: object) -> str:
-    if callable(value) and not isinstance(value, type):
-        return f"a function ({getattr(value, '__name__', '?')})"
+    if callable(value) and hasattr(value, "__name__") and not isinstance(value, type):
+        return f"a function ({value.__name__})"
     return f"of type {type(value).__name__}" if value is not None else "None"
 
 

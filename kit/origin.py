@@ -43,60 +43,63 @@ def key(task: Task) -> str:
         folder = waiting.pop(0)
         done.add(folder)
         imports: set[str] = set()
-        for name, path in _files(folder):
-            seen = used[str(path)] = _look(path, known.get(str(path)))
+        for name, entry in _files(folder):
+            seen = used[entry.path] = _look(entry, known.get(entry.path))
             digest.update(f"{folder.name}/{name}\0{seen[4]}\0".encode("utf-8", "surrogateescape"))
-            imports |= set(seen[5])
-        waiting += sorted(_folders(imports) - done - set(waiting))
+            imports.update(seen[5])
+        waiting += sorted(_folders(imports, task.folder.parent) - done - set(waiting))
     settled = {path: seen for path, seen in used.items() if max(seen[1:3]) < now - _SETTLED}
     if any(known.get(path) != seen for path, seen in settled.items()):
         _remember(index, settled)
     return digest.hexdigest()[:12]
 
 
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """(name inside the folder, path) of every file that counts, in the order of their names."""
+def _files(folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """(name inside the folder, file) of every file that counts, in a fixed order."""
     if folder == Path():  # a task made by hand, outside any folder
         return
-    been = set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        inside = Path(place).relative_to(folder)
-        if (real := os.path.realpath(place)) in been:  # a link back
-            folders.clear()
-            continue
-        been.add(real)
-        left_out = {"baselines"} if inside == Path() else set()
-        folders[:] = sorted(name for name in folders if name[0] != "." and name not in {"__pycache__", *left_out})
-        for name in sorted(names):
-            path = Path(place, name)
-            brief = inside == Path() and name == "README.md"
-            if name[0] != "." and not name.endswith(_BACKUPS) and not brief and path.is_file():
-                yield (inside / name).as_posix(), path
+    waiting, been = [(str(folder), "")], set()
+    while waiting:
+        place, inside = waiting.pop()
+        with os.scandir(place) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.name[0] == "." or entry.name.endswith(_BACKUPS):
+                    continue
+                if entry.is_file():
+                    if inside or entry.name != "README.md":
+                        yield f"{inside}{entry.name}", entry
+                elif entry.is_dir() and entry.name not in ("__pycache__", "" if inside else "baselines"):
+                    there = entry.stat()
+                    if (there.st_dev, there.st_ino) not in been:  # else a link leads back
+                        been.add((there.st_dev, there.st_ino))
+                        waiting.append((entry.path, f"{inside}{entry.name}/"))
 
 
-def _look(path: Path, known: Seen | None) -> Seen:
+def _look(entry: os.DirEntry[str], known: Seen | None) -> Seen:
     """The file's facts: those known, where nothing says that it was changed since, else read anew."""
     try:
-        stat = path.stat()
+        stat = entry.stat()
         facts: Seen = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
         if isinstance(known, list) and len(known) == 6 and known[:4] == facts:
             return known
         imports: list[str] = []
-        if path.suffix == ".py":
-            content = path.read_bytes()
-            imports = sorted(set(re.findall(r"\w+", b" ".join(map(b" ".join, _IMPORT.findall(content))).decode())))
-        return [*facts, workspace.sha256(path), imports]
+        if entry.name.endswith(".py"):
+            found = _IMPORT.findall(Path(entry.path).read_bytes())
+            imports = sorted(set(re.findall(r"\w+", b" ".join(map(b" ".join, found)).decode())))
+        return [*facts, workspace.sha256(Path(entry.path)), imports]
     except OSError as error:
-        raise KitError(f"{path}, a file of the task, cannot be read: {error.strerror}.") from error
+        raise KitError(f"{entry.path}, a file of the task, cannot be read: {error.strerror}.") from error
 
 
-def _folders(imports: set[str]) -> set[Path]:
+def _folders(imports: set[str], beside: Path) -> set[Path]:
     """The folders of those of the names that are tasks."""
     if not imports:
         return set()
     from kit import tasks
 
-    return {folder for name, folder in tasks.folders().items() if name in imports}
+    places = dict.fromkeys([beside, *map(Path, tasks.__path__)])
+    found = {name: place / name for place in places for name in imports if (place / name / "__init__.py").is_file()}
+    return set(found.values())
 
 
 def _recalled(index: Path) -> dict[str, Seen]:

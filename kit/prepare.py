@@ -67,6 +67,7 @@ def load(task: Task, source: str | None = None) -> Data:
 
 def _load(task: Task, source: str | None) -> tuple[Data, str | None]:
     """The data and, where the task has several, the name of the source it came from."""
+    checks.raise_any(task.name, checks.missing_faults(task))
     if not task.sources:
         if source is not None:
             raise KitError(f"{task.name} has one source of data only; leave --source out.")
