@@ -215,7 +215,10 @@ class Board:
             yield self._held
             return
         try:
-            engine = self._engines.setdefault(write, database.engine(self.address, write))
+            if write:
+                database.make(self.address)
+            engine = self._engines.get(write) or database.engine(self.address, write)
+            self._engines[write] = engine
             with engine.connect() as connection:
                 if not write and engine.dialect.name == "postgresql":
                     connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

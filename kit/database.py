@@ -100,8 +100,6 @@ def engine(place: Address, write: bool = False) -> sa.Engine:
         path = place.path
         if path.is_dir():
             raise KitError(f"The board {path} is a folder; a file is wanted, such as {path / 'board.sqlite'}.")
-        if write:
-            _make(path, place.options)
 
         def connect() -> sqlite3.Connection:
             return _to_write(path, place.options) if write else _to_read(path, place.options)
@@ -125,9 +123,11 @@ def _begin_at_once(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _make(path: Path, options: dict[str, str]) -> None:
-    """The board's folder and an empty file, with the rights that the user's umask and the folder give."""
-    if options.get("mode") == "ro" or options.get("immutable"):
+def make(place: Address) -> None:
+    """Make SQLite's folder and an empty file, with the rights that the user's umask and the folder give."""
+    if (path := place.path) is None:
+        return
+    if place.options.get("mode") == "ro" or place.options.get("immutable"):
         raise KitError(f"The board at {path} is opened for reading only, as KIT_DATABASE says.")
     try:
         sharing.make_folder(path.parent)

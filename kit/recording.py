@@ -15,6 +15,8 @@ from typing import Any
 from kit import __version__, names, predictions, prepare, readers, scoring, store, workspace
 from kit.board import Board, Entry, typed
 from kit.errors import KitError, PredictionError, shown
+from kit.metrics import over_columns
+from kit.prepared import Prepared
 from kit.task import Spec, Task
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
@@ -30,14 +32,14 @@ def submit(task: Task, source: Any, board: Board, entry_id: str | None, **facts:
         _not_a_baseline(task, facts["name"])
     if entry_id and next(board.all(id=entry_id), None):
         raise KitError(f"There is an entry with the id {entry_id} already.")
-    stamp, spec = datetime.now(UTC), prepare.spec(task)
+    stamp, prepared = datetime.now(UTC), prepare.ready(task)
     entry_id = entry_id or _new_id(stamp)
-    mapped = _npy(source, spec)  # anything else is read into memory, which is ours
-    array = None if mapped else predictions.read(source, spec)
+    mapped = _npy(source, prepared.spec)  # anything else is read into memory, which is ours
+    array = None if mapped else predictions.read(source, prepared.spec)
     with store.incoming(task.name, entry_id) as drafts:
         if mapped:
-            array = predictions.read(_copied(mapped, drafts), spec)
-        return _record(task, array, spec, drafts, board, {"id": entry_id, "time": stamp, **facts})
+            array = predictions.read(_copied(mapped, drafts), prepared.spec)
+        return _record(task, array, prepared, drafts, board, {"id": entry_id, "time": stamp, **facts})
 
 
 def _npy(source: Any, spec: Spec) -> Path | None:
@@ -72,12 +74,12 @@ def _unreadable(path: Path, error: OSError) -> PredictionError:
     return PredictionError(shown(path.name or path), [f"it cannot be read: {error.strerror or error}."])
 
 
-def _record(task: Task, array: Any, spec: Spec, drafts: Path, board: Board, facts: dict[str, Any]) -> Entry:
+def _record(task: Task, array: Any, prepared: Prepared, drafts: Path, board: Board, facts: dict[str, Any]) -> Entry:
     """Keep the predictions and what they score, and append the entry; neither without the other."""
     draft = drafts / "predictions.npy"
     with workspace.replacing(draft) as opened:
         file_hash = store.write_predictions(opened, array)
-    scored = _score(task, draft, spec)
+    scored = _score(task, draft, prepared)
     file = store.keep(drafts, task.name, facts["id"], free=facts["baseline"])
     try:
         entry = {**scored, **facts, "file": file.relative_to(workspace.root()).as_posix(), "file_sha256": file_hash}
@@ -90,28 +92,35 @@ def _record(task: Task, array: Any, spec: Spec, drafts: Path, board: Board, fact
         raise
 
 
-def _score(task: Task, draft: Path, spec: Spec) -> dict[str, Any]:
+def _score(task: Task, draft: Path, prepared: Prepared) -> dict[str, Any]:
     """What an entry says about its scores; writes the row sums beside the draft. Here alone is the draft mapped."""
     kept = workspace.mapped(draft)
-    if faults := predictions.value_faults(kept, spec):  # an array that was changed between its check and its writing
+    if faults := predictions.value_faults(
+        kept, prepared.spec
+    ):  # an array that was changed between its check and its writing
         raise PredictionError("predictions", faults)
-    card = scoring.score(task.metrics, kept, prepare.answers(task), spec)
+    card = scoring.score(task.metrics, kept, prepared.answers, prepared.spec)
     with workspace.replacing(store.sums_path(draft)) as file:
         store.write_sums(file, card)
     first, scores = task.metrics[0], card.json()
     mine = scores.get(first.name, {})
     return {
         "task": task.name,
-        "answers": prepare.fingerprint(task),
-        "source": prepare.source(task),
+        "answers": prepared.fingerprints[0],
+        "source": prepared.source,
         "sums_sha256": workspace.sha256(store.sums_path(draft)),
         "metric": first.name,
-        "metric_version": getattr(card, "versions", {}).get(first.name, 1),
+        "metric_version": _version(task, prepared),
         "higher_is_better": first.higher_is_better,
         **{column: mine.get(part, [None])[0] for column, part in _SCORE_COLUMNS.items()},
         "scores": _json(scores),
         "coverage": _json(card.coverage),
     }
+
+
+def _version(task: Task, prepared: Prepared) -> int:
+    """Of the definition by which the metric that ranks scores this task's columns."""
+    return over_columns(task.metrics[0], prepared.answers.truth.shape).version
 
 
 def _recorded(board: Board, entry_id: str) -> Entry | None:
@@ -153,11 +162,13 @@ def rescore(task: Task, board: Board) -> Iterator[tuple[Entry, Entry | str]]:
     Yields each such entry with the new one, which refers to it, or with the reason why there is none. Those that were
     withdrawn, or are scored on these answers already, are passed over.
     """
-    spec, same = prepare.spec(task), prepare.fingerprints(task)
+    prepared = prepare.ready(task)
+    same = prepared.fingerprints
     metric = task.metrics[0].name
     rows = list(board.all(task.name))
     gone = {row["refers"] for row in rows if row["kind"] == "withdrawal"}
-    here = {row["id"] for row in rows if row["answers"] in same and row["metric"] == metric}
+    now = (metric, _version(task, prepared))
+    here = {row["id"] for row in rows if row["answers"] in same and (row["metric"], row["metric_version"]) == now}
     done = {row["refers"] for row in rows if row["kind"] == "rescore" and row["id"] in here}
     for row in rows:
         if row["kind"] != "entry" or row["id"] in gone | done | here:
@@ -171,7 +182,7 @@ def rescore(task: Task, board: Board) -> Iterator[tuple[Entry, Entry | str]]:
         facts |= {"id": _new_id(stamp), "time": stamp, "kind": "rescore", "refers": row["id"]}
         try:
             with store.incoming(task.name, facts["id"]) as drafts:
-                yield row, _record(task, predictions.read(file, spec), spec, drafts, board, facts)
+                yield row, _record(task, predictions.read(file, prepared.spec), prepared, drafts, board, facts)
         except PredictionError as error:
             yield row, f"its predictions do not fit the answers of today: {' '.join(error.faults)}"
 

@@ -251,6 +251,7 @@ def test_what_cannot_be_withdrawn_is_one_clear_line() -> None:
 
 
 def test_an_old_entry_can_be_withdrawn(workspace: Path) -> None:
+    database.make(Board().address)
     engine = database.engine(Board().address, write=True)
     make(engine, workspace, ["ada", "bob"])
     recording.withdraw(Board(), "old1")
@@ -345,6 +346,7 @@ def test_a_forgotten_person_leaves_no_name_and_a_whole_chain(workspace: Path) ->
 
 
 def test_of_entries_that_sealed_the_name_itself_it_cannot_be_taken(workspace: Path) -> None:
+    database.make(Board().address)
     engine = database.engine(Board().address, write=True)
     make(engine, workspace, ["ada", "ada", "bob"])
     submit("ada")
