@@ -1,8 +1,8 @@
 """Do the numbers hold? Coverage of intervals, false alarms of the paired test, missed ranks: by simulation.
 
 Errors are normal, and alike within a group by the printed correlation; a row is right where its error is small enough
-(accuracy), counts by its size (mae), or is added to the truth (pearson). Two names share half their errors' variance.
-Groups have one row, five, or sizes that differ (geometric, five on average).
+(accuracy), counts by its size (mae), or is added to the truth (pearson). Two names share half of the variance. Groups
+have one row, five, or sizes that differ (geometric, five on average).
 
 Close to continuous means 20 groups or more and 10 expected errors or more. There coverage should be 93 to 97 %;
 elsewhere at least 93 %, for a proportion of few rows is discrete. False alarms and missed ranks: 6 % at most.

@@ -25,8 +25,8 @@ _SENT_FOR = 7 * _DAY  # a run that is out on a cluster is not given up sooner
 
 @dataclass(frozen=True)
 class Usage:
-    """What one task takes in one place: "downloads", "prepared", "runs" and "submissions"; all share a "leaderboard"
-    and what "libraries" keep.
+    """What one task takes in one place: "downloads", "prepared", "runs" and "submissions"; all share a "leaderboard",
+    "copies" of what a shared board keeps in its database, and what "libraries" keep.
 
     unread: folders that may not be looked into, and whose content is not counted.
     """
@@ -67,6 +67,7 @@ def usage(task: str | None = None) -> list[Usage]:
     if task is None:
         board = workspace.root() / "leaderboard"
         found.append(_usage("leaderboard", "", board, [board]))
+        found.append(_usage("copies", "", workspace.cache() / "entries", _children(workspace.cache() / "entries")))
         found.append(_usage("libraries", "", workspace.libraries(), _children(workspace.libraries())))
     return sorted((each for each in found if each.files or each.unread), key=lambda each: -each.bytes)
 
@@ -85,6 +86,9 @@ def cleanable(task: str | None = None, of_runs: bool = False, cache: bool = Fals
         found += _in_cache(name, now, cache)
         found += _in_submissions(name, now, {Path(entry["file"]).name for entry in mine})
         found += _in_runs(name, now, {entry["id"] for entry in mine}, of_runs)
+    if cache and task is None:
+        copies = [each for each in _children(workspace.cache() / "entries") if os.path.isfile(each)]
+        found += [item for copy in copies for item in _item("copy from the board's database", "", [copy])]
     return sorted((item for item in found if item.used <= now - older), key=lambda item: -item.bytes)
 
 
@@ -163,7 +167,7 @@ def _in_submissions(task: str, now: float, named: set[str]) -> Iterator[Item]:
     for file in _children(workspace.submissions(task)):
         submitted = _OURS.fullmatch(file.name)
         is_orphan = submitted and named and f"{file.name.removesuffix(submitted[1])}.npy" not in named
-        if os.path.isfile(file) and (is_orphan or file.name.endswith(".part")):
+        if (is_orphan and os.path.isfile(file)) or file.name.endswith((".part", ".deleted")):
             yield from _item("leftover of submitting", task, [file], before=now - _DAY)
 
 

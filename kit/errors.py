@@ -101,10 +101,7 @@ def os_error_words(error: OSError, places: dict[str, str] | None = None) -> str 
     if number not in _WORDS or (name is None and number not in _OF_THE_MACHINE):
         return None
     path = os.fsdecode(name) if name else ""
-    inside = [
-        place for place in (places or {}).items() if os.path.join(path, "").startswith(os.path.join(place[1], ""))
-    ]
-    variable = max(inside, key=lambda place: len(place[1]), default=("", ""))[0]
+    variable = _variable(path, number, places or {})
     if number == errno.ENOENT and not variable:
         return None
     what, advice = _WORDS[number]
@@ -112,6 +109,16 @@ def os_error_words(error: OSError, places: dict[str, str] | None = None) -> str 
     other = f"Mend that, or set {variable} to another folder." if variable else "Mend that, or take another path."
     subject = shown(path, 1000) if path else "A file, or what the command shows,"
     return f"{subject} cannot be {verb}: {what}. {advice or other}"
+
+
+def _variable(path: str, number: int | None, places: dict[str, str]) -> str:
+    """What chooses the innermost place that a path lies in, or the places to which it is on the way; "" if none."""
+    here = os.path.join(path, "")
+    known = {os.path.join(place, ""): variable for variable, place in places.items()}
+    if inside := [place for place in known if here.startswith(place)]:
+        return known[max(inside, key=len)]
+    is_way = path and number in (errno.ENOTDIR, errno.EEXIST, errno.EACCES, errno.EROFS)
+    return " or ".join(known[place] for place in known if is_way and place.startswith(here))
 
 
 def did_you_mean(word: str, choices: Sequence[str]) -> str:

@@ -25,6 +25,7 @@ table { border-collapse: collapse; width: 100%; margin-bottom: 1rem; font-varian
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; }
 th { font-weight: 600; vertical-align: bottom; } td { white-space: nowrap; }
 .name, .others { text-align: left; min-width: 9rem; white-space: normal; overflow-wrap: anywhere; }
+.others { font-size: .9rem; } .pair { display: inline-block; margin-right: .9em; }
 td.score { font-weight: 600; } td svg { vertical-align: middle; }
 figure { margin: 0 0 1rem; max-width: 52rem; } figure svg { width: 100%; height: auto; }
 svg text { font: 13px system-ui, sans-serif; fill: var(--dim); } svg .grid { stroke: var(--line); }
@@ -39,6 +40,7 @@ dt { text-align: right; white-space: nowrap; } dd { margin: 0; } section { margi
     border-bottom: 1px solid var(--line); }
   td, .name, .others { white-space: normal; min-width: 0; overflow-wrap: anywhere; } .name { grid-column: span 2; }
   .score { order: 1; text-align: right; } .more { order: 2; text-align: left; } .bar { grid-column: span 2; }
+  .others { grid-column: 1 / -1; order: 3; }
   td:first-child { position: absolute; left: 0; top: .6rem; }
   .more::before { content: attr(data-head); display: block; color: var(--dim); font-size: .75rem; }
   svg text { font-size: 22px; }
@@ -114,7 +116,12 @@ def _cells(row: Entry | None, board: Leaderboard, others: Sequence[str], scale: 
         value = _score(row, board)
         rest = [_number(row["scores"].get(metric, {}).get(board.part, [None])[0]) for metric in others]
         if many:
-            rest = [", ".join(f"{_breakable(metric)} {each}" for metric, each in zip(others, rest, strict=True))]
+            rest = [
+                "".join(
+                    f'<span class="pair">{_breakable(metric)} {each}</span>'
+                    for metric, each in zip(others, rest, strict=True)
+                )
+            ]
         low, high = row["range"] or ("–", "–")
         kind = ' <span class="dim">baseline</span>' if row["baseline"] else ""
         span = str(low) if low == high else f"{low}–{high}"
@@ -138,7 +145,7 @@ def _number(value: float | None) -> str:
 
 
 def _legend(board: Leaderboard, scale: Scale) -> str:
-    """What the signs mean; only those that this board has."""
+    """What the signs mean."""
     if not board.rows:
         return ""
     where = f"the axis goes from {scale.low:.3f} to {scale.high:.3f} in every row"

@@ -79,7 +79,7 @@ def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list
     """The board of one task, or of every task that has entries."""
     board = Board()
     played = set(board.tasks())
-    found = [tasks.find(task)] if task else [one for one in tasks.every() if one.name in played]
+    found = [tasks.find(task)] if task else [one for one in tasks.every(played | tasks.own()) if one.name in played]
     return [read(one, part, top, board) for one in found]
 
 
@@ -170,7 +170,7 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
 def verdict(a: str, b: str, metric: Metric | WholeMetric, found: Comparison) -> str:
     """What a comparison means, in words."""
     if np.isnan(found.p):
-        return f"{a} and {b} cannot be compared by {metric.name}: too few groups of rows, or no score on the resamples."
+        return f"{a} and {b} cannot be compared by {metric.name}: {found.why_none}."
     if not found.told_apart:
         return f"{a} and {b} cannot be told apart by {metric.name} (p = {found.p:.3f})."
     winner = a if (found.difference > 0) == metric.higher_is_better else b
@@ -285,6 +285,6 @@ def document(board: Leaderboard) -> dict[str, Any]:
         }
         for row in board.rows
     ]
-    facts = ("task", "title", "metric", "higher_is_better", "part", "answers", "source", "names")
+    facts = ("task", "title", "metric", "higher_is_better", "part", "answers", "source", "names", "bound", "why_none")
     described = {fact: getattr(board, fact) for fact in facts}
     return {**described, "rows": rows, "apart": [document(other) for other in board.apart]}

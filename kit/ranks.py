@@ -51,7 +51,7 @@ def rank_ranges(
         missing = "" if n_defined < 2 else "no ranges: the resamples of all entries but one are missing"
         return RankRanges(ranks, "none" if missing else "pairs", missing)
     if why := statistics.why_none(n_groups):
-        return RankRanges(ranks, "none", why.replace("no interval", "no ranges"))
+        return RankRanges(ranks, "none", why.replace("no interval", "no intervals and no ranges"))
     single = _bonferroni(math.comb(len(known), 2), n_groups, spread.shape[1])
     find = _by_pairs if len(known) <= many else _by_intervals
     ahead, behind = find(values[known], spread * (1 if higher_is_better else -1), n_groups, single)
@@ -73,7 +73,7 @@ def _deviations(replicates: Sequence[Array | None], defined: Array) -> tuple[Arr
     lengths = [
         0 if values is None or not placed else len(values) for values, placed in zip(replicates, defined, strict=True)
     ]
-    n_resamples = max(lengths, key=lengths.count) if any(lengths) else 0
+    n_resamples = int(np.bincount([length for length in lengths if length] or [0]).argmax())
     kept, rows = [], []
     for place, length in enumerate(lengths):
         if length and length == n_resamples:
@@ -93,11 +93,13 @@ def _by_pairs(values: Array, spread: Array, n_groups: int, single: float) -> tup
     """
     n, n_resamples = spread.shape
     error = _errors_of_pairs(spread)
-    statistic = _studentised(values[:, None] - values, error * math.sqrt(n_groups / (n_groups - 1)), n_groups, single)
+    statistic = _studentised(values, error * math.sqrt(n_groups / (n_groups - 1)), n_groups, single)
     scale = np.divide(1, error, out=np.zeros_like(error), where=error > 0).astype(np.float32)
-    unsure = _unsure_errors(statistics.degrees(n_groups - 1, n_resamples), (n, n_resamples))
     decided = statistic > single
-    while n_groups >= _FEW:
+    if n_groups < _FEW:
+        return decided.sum(axis=1), decided.sum(axis=0)
+    unsure = _unsure_errors(statistics.degrees(n_groups - 1, n_resamples), (n, n_resamples))
+    while True:
         largest = np.zeros(n_resamples, np.float32)
         for one in range(n - 1):
             rest = slice(one + 1, None)
@@ -109,9 +111,8 @@ def _by_pairs(values: Array, spread: Array, n_groups: int, single: float) -> tup
             np.maximum(largest, -(gaps[~behind] if behind.any() else gaps).min(axis=0, initial=0), out=largest)
         now = statistic > min(single, _critical(largest))
         if (now <= decided).all():
-            break
+            return decided.sum(axis=1), decided.sum(axis=0)
         decided |= now
-    return decided.sum(axis=1), decided.sum(axis=0)
 
 
 def _errors_of_pairs(spread: Array) -> Array:
@@ -122,8 +123,10 @@ def _errors_of_pairs(spread: Array) -> Array:
     return np.sqrt(np.where(square > _SAME * (own[:, None] + own), square, 0))
 
 
-def _studentised(gap: Array, error: Array, n_groups: int, single: float) -> Array:
-    gap = np.where(np.abs(gap) > 1e-12, gap, 0)
+def _studentised(values: Array, error: Array, n_groups: int, single: float) -> Array:
+    """(n, n) differences over their errors; where all groups give the same one, the sign test tells if it is sure."""
+    gap = values[:, None] - values
+    gap[np.abs(gap) <= 1e-12 * np.abs(values).max()] = 0  # rounding
     same = np.inf if statistics.t_tails(single, n_groups - 1) > 2.0 ** (1 - n_groups) else 0.0
     return np.divide(gap, error, out=np.where(gap > 0, same, 0.0), where=error > 0)
 
@@ -139,9 +142,9 @@ def _unsure_errors(df: float, shape: tuple[int, int]) -> Array:
 
 
 def _critical(largest: Array) -> float:
-    """The 95 % quantile of the largest deviation; one standard error of that quantile is added, for it is drawn too."""
+    """The 95 % quantile of the largest deviation, with two standard errors of the share below it: it is drawn too."""
     n = len(largest)
-    place = math.ceil(n * (LEVEL + math.sqrt(LEVEL * (1 - LEVEL) / n)))
+    place = math.ceil(n * (LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / n)))
     return float(np.sort(largest)[min(n, place) - 1])
 
 

@@ -58,7 +58,7 @@ def _copied(path: Path, drafts: Path) -> Path:
     """A copy of the user's file: what is checked there stays as it is."""
     copy = drafts / "given" / path.name
     copy.parent.mkdir()
-    with copy.open("xb") as ours:
+    with workspace.naming(copy), copy.open("xb") as ours:
         try:
             theirs = path.open("rb")
         except OSError as error:
@@ -193,6 +193,6 @@ def _commit() -> str | None:
     command = ["git", "-C", str(workspace.root()), "rev-parse", "HEAD"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
+    except OSError:  # no git, or none that may be run
         return None
     return done.stdout.strip() if done.returncode == 0 else None

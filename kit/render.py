@@ -136,8 +136,8 @@ def leaderboards(boards: Sequence[Leaderboard]) -> None:
         leaderboard(board)
 
 
-def leaderboard(board: Leaderboard, mine: str | None = None) -> None:
-    """One task's board as a table. mine: the id of an entry that was just made; the row of its name is marked."""
+def leaderboard(board: Leaderboard, made: dict[str, Any] | None = None) -> None:
+    """One task's board as a table. made: an entry that was just made; the row of its name is marked."""
     better = "higher" if board.higher_is_better else "lower"
     where = "" if board.part == "all" else f", {board.part} rows"
     source = f" Data: {board.source}." if board.source else ""
@@ -147,7 +147,8 @@ def leaderboard(board: Leaderboard, mine: str | None = None) -> None:
     else:
         others = metrics_beside(board)[:2]
         rows = [cells(row, board, others) for row in board.rows]
-        mark = next((place for place, row in enumerate(board.rows) if mine and mine == row["name"]), None)
+        who = made and (made["name"], made["baseline"])
+        mark = next((at for at, row in enumerate(board.rows) if (row["name"], row["baseline"]) == who), None)
         if mark is not None:
             rows[mark][0] = f"> {rows[mark][0]}"
         shown = columns(board, others)
@@ -186,7 +187,7 @@ def cells(row: dict[str, Any], board: Leaderboard, others: Sequence[str], utc: b
     value, low, high = row["scores"].get(board.metric, {}).get(board.part, (None, None, None))
     rest = [number(row["scores"].get(metric, {}).get(board.part, [None])[0]) for metric in others]
     name = f"{row['name']} *" if row["baseline"] else row["name"]
-    span = _span(row["range"], more=board.names > len(board.rows) == (row["range"] or [0])[-1])
+    span = _span(row["range"])
     moved = any(each["moved"] is not None for each in board.rows)
     steps = [f"{row['moved']:+d}" if row["moved"] else "="] if moved else []
     day = row["time"][:10] if utc else when(row["time"])[:10]
@@ -198,9 +199,8 @@ def cells(row: dict[str, Any], board: Leaderboard, others: Sequence[str], utc: b
 def _legend(board: Leaderboard, heads: Sequence[str]) -> str:
     words = []
     if "range" in heads:
-        words.append("range: the ranks it could hold, by paired tests at 95 %")
-        if any(row["range"] is None for row in board.rows):
-            words.append("-: not known, for lack of groups of rows or of an entry's file")
+        coarse = ", by a coarser bound, as there are many" if board.bound == "intervals" else ""
+        words.append(board.why_none or f"range: the ranks it could hold, at 95 % for all names together{coarse}")
     if any(row["baseline"] for row in board.rows):
         words.append("*: a baseline")
     if "moved" in heads:
@@ -278,9 +278,9 @@ def _there(value: float | None) -> bool:
     return value is not None and not math.isnan(value)
 
 
-def _span(ranks: tuple[int, int] | None, more: bool) -> str:
-    """A range of ranks; "+" where names that are not shown might belong to it."""
+def _span(ranks: tuple[int, int] | None) -> str:
+    """A range of ranks."""
     if ranks is None:
         return NONE
     low, high = ranks
-    return f"{low}{'+' if more else ''}" if low == high else f"{low}-{high}{'+' if more else ''}"
+    return f"{low}" if low == high else f"{low}-{high}"

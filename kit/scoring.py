@@ -190,7 +190,8 @@ def resampled(sums: Array, parts: Units, seed: int) -> Array:
     k = sums.shape[1]
     if not k:
         return np.zeros((2, statistics.RESAMPLES, 0))
-    both = np.concatenate([sums * parts.public[:, None], sums * ~parts.public[:, None]], axis=1)
+    public = parts.public[:, None]  # not as a factor: 0 times infinity is no number
+    both = np.concatenate([np.where(public, sums, 0), np.where(public, 0, sums)], axis=1)
     drawn = statistics.totals(both, parts.group, seed=seed)
     return np.stack([drawn[:, :k], drawn[:, k:]])
 

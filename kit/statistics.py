@@ -1,6 +1,8 @@
-"""How sure a score is: bootstrap intervals, and paired comparisons on the same resamples.
+"""How sure a score is: its interval, and paired comparisons, both from resamples of whole groups.
 
-Efron & Tibshirani, An Introduction to the Bootstrap (1993), chapters 13 (percentile intervals) and 16 (tests).
+Resamples tell the standard error (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 6); their
+percentiles are too narrow where groups are few, so that intervals and tests take Student's t. What they claim is
+simulated in `benchmarks/statistics.py`.
 """
 
 import math
@@ -37,12 +39,16 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A minus B on the same groups. p: two-sided; under 0.05 exactly where the interval leaves out zero."""
+    """A minus B on the same groups. p: two-sided; under 0.05 exactly where the interval leaves out zero.
+
+    why_none: why p and bounds are NaN, where they are.
+    """
 
     difference: float
     low: float
     high: float
     p: float
+    why_none: str = ""
 
     @property
     def told_apart(self) -> bool:
@@ -106,8 +112,10 @@ def why_none(n_groups: int, replicates: Array | None = None) -> str:
     """Why there is no interval and no test, in words; empty where there are both."""
     if n_groups < MIN_GROUPS:
         return f"no interval: {n_groups} group{'s' * (n_groups != 1)}, at least {MIN_GROUPS} are needed"
-    if replicates is not None and np.isfinite(replicates).sum() < max(2, DEFINED * len(replicates)):
-        return f"no interval: no score on {np.mean(~np.isfinite(replicates)):.0%} of the resamples"
+    if replicates is not None:
+        undefined = np.count_nonzero(~np.isfinite(replicates))
+        if len(replicates) - undefined < max(2, DEFINED * len(replicates)):
+            return f"no interval: no score on {undefined:,} of {len(replicates):,} resamples"
     return ""
 
 
@@ -125,7 +133,7 @@ def interval(value: float, replicates: Array, n_groups: int, scale: "Scale" = "r
     if scale == "proportion":
         return Interval(float(value), *_wilson(value, known, n_groups))
     middle, spread, back = _nearly_normal(value, known, scale)
-    error, df = _error(spread, n_groups, 0.5 if scale == "correlation" else 1.0)
+    error, df = _error(spread, n_groups, 0.25 if scale == "correlation" else 1.0)
     half = t_quantile(LEVEL, df) * error
     low, high = float(back(middle - half)), float(back(middle + half))
     return none if error == 0 or not math.isfinite(high - low) else Interval(float(value), low, high)
@@ -137,8 +145,9 @@ def compare(difference: float, replicates: Array, n_groups: int) -> Comparison:
     p and bounds are NaN where `why_none` says why. Where one is better by the same amount in all groups, p is that of
     the sign test.
     """
-    if np.isnan(difference) or why_none(n_groups, replicates):
-        return Comparison(float(difference), np.nan, np.nan, np.nan)
+    why = "no interval: one of the two has no score" if np.isnan(difference) else why_none(n_groups, replicates)
+    if why:
+        return Comparison(float(difference), np.nan, np.nan, np.nan, why)
     if difference == 0 and not np.any(replicates):
         return Comparison(0.0, 0.0, 0.0, 1.0)
     error, df = _error(replicates[np.isfinite(replicates)], n_groups)
@@ -189,9 +198,10 @@ def _nearly_normal(value: float, known: Array, scale: "Scale") -> tuple[float, A
 def _wilson(value: float, known: Array, n_groups: int) -> tuple[float, float]:
     """Wilson's score interval (1927), with as many rows as would give this standard error and the t quantile.
 
-    As Franco, Little, Louis & Slud (2019) find best for samples in clusters. At the end of the scale, where there is
-    no error to see, the rows of a group count as one. So they do in part where some resamples reach the end: a share
-    e^-k of them if k groups hold all errors, and so few cannot tell how alike the rows of a group are.
+    As Franco, Little, Louis & Slud (Journal of Survey Statistics and Methodology 7, 2019) find best for clusters. At
+    the end of the scale, where there is no error to see, the rows of a group count as one. So they do in part where
+    some resamples reach the end: a share e^-k of them if k groups hold all errors, and so few cannot tell how alike
+    the rows of a group are.
     """
     at_end = float(np.mean(np.abs(known - round(value)) < _ROUNDING))
     error, df = _error(known, n_groups)

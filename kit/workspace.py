@@ -108,20 +108,28 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.parent / f".{path.name[:40]}-{secrets.token_hex(4)}.part"
     try:
-        with draft.open("xb") as file:
-            yield file
-            file.flush()
-            _sync(file.fileno(), but=(errno.EIO, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)))
-        _rename(draft, path)
-        _sync_folder(path.parent)
+        with naming(path, draft):
+            with draft.open("xb") as file:
+                yield file
+                file.flush()
+                _sync(file.fileno(), but=(errno.EIO, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)))
+            _rename(draft, path)
+            _sync_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+
+
+@contextmanager
+def naming(path: Path, draft: Path | None = None) -> Iterator[None]:
+    """A full disk inside, which names no file, is told as that of `path`; so is what happens to its draft."""
+    try:
+        yield
     except OSError as error:
         if error.filename != str(draft) and (error.filename is not None or not is_of_the_disk(error)):
             raise
         number = error.errno or errno.ENOSPC  # as numpy has it
         raise OSError(number, os.strerror(number), str(path)) from error  # the name that the user knows
-    finally:
-        with suppress(OSError):
-            draft.unlink()
 
 
 def _rename(draft: Path, path: Path) -> None:

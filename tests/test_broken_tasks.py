@@ -149,6 +149,7 @@ def test_what_cannot_be_opened_is_named(workspace: Path) -> None:
 
 
 def test_what_is_no_folder_of_a_task_is_left_alone(workspace: Path) -> None:
+    (workspace / "tasks" / "mnist").symlink_to(tasks.find("mnist").folder)  # the same one is no twin
     write(workspace, "_email", {"__init__.py": "1 / 0\n"})
     write(workspace, ".git", {"__init__.py": "1 / 0\n"})
     write(workspace, "notes", {"README.md": "# Notes"})

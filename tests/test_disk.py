@@ -126,7 +126,8 @@ def test_only_leftovers_go_unless_more_is_asked_for(workspace: Path, preds: np.n
         put(unfinished() / ".best.pt-12345678.part").name: "leftover of a run",
     }
     put(cache() / ".prepared-abcdef" / "truth.npy", days=2)
-    wanted[".prepared-abcdef"] = "leftover of preparing"
+    put(submissions / ".20200101-x.part" / "predictions.npy", days=2)
+    wanted |= {".prepared-abcdef": "leftover of preparing", ".20200101-x.part": "leftover of submitting"}
     put(cache() / "files" / "raw.gz", days=100)
     put(submissions / "20200101-000000-bbbbbbbb.npy", days=0.9)  # somebody may be submitting it now
     put(submissions / "my own.npy", days=100)
@@ -136,7 +137,7 @@ def test_only_leftovers_go_unless_more_is_asked_for(workspace: Path, preds: np.n
     for item in disk.cleanable():
         assert disk.remove(item) is None
     gone = before - everything(workspace) - everything(files.cache())
-    assert {path.name for path in gone} - {"truth.npy"} == set(wanted)
+    assert {path.name for path in gone} - {"truth.npy", "predictions.npy"} == set(wanted)
     assert offered() == {}
     assert api.leaderboard("coin")["id"].tolist() == [entry["id"]]
 
@@ -195,11 +196,13 @@ def test_a_run_that_is_at_work_or_out_on_a_cluster_stays(workspace: Path) -> Non
 
 def test_the_cache_goes_when_asked_but_for_what_is_in_the_making(preds: np.ndarray) -> None:
     api.submit("coin", preds, name="ada")
-    raw = put(cache() / "files" / "raw.gz")
+    raw, copy = put(cache() / "files" / "raw.gz"), put(files.cache() / "entries" / "0123.npy")
     partial = put(cache() / "files" / "other.gz.partial")
     place = prepare.folder(tasks.find("coin"))
     with files.locked(partial.with_name(".other.gz.lock")):
-        assert offered(cache=True) == {raw.name: "download", place.name: "prepared data"}
+        wanted = {raw.name: "download", place.name: "prepared data", copy.name: "copy from the board's database"}
+        assert offered(cache=True) == wanted
+        assert set(offered(task="coin", cache=True)) == {raw.name, place.name}
         for item in disk.cleanable(cache=True):
             assert disk.remove(item) is None
     assert partial.is_file()

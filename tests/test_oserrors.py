@@ -104,6 +104,8 @@ def test_the_advice_names_the_variable_that_chooses_the_place() -> None:
     assert "or set KIT_CACHE to another folder" in (advice("/club/cache/mnist") or "")
     assert "or set KIT_WORKSPACE to another folder" in (advice(b"/club/cached") or "")
     assert "take another path" in (advice("/clubs") or "")
+    assert "set KIT_WORKSPACE or KIT_CACHE to another" in (advice("/", errno.EROFS) or ""), "on the way to both"
+    assert "take another path" in (advice("/", errno.EISDIR) or "")
     assert "deleted meanwhile? Run" not in (advice("/club/runs/x", errno.ENOENT) or "")
     assert "it is missing" in (advice("/club/runs/x", errno.ENOENT) or "")
     assert "\n" not in (advice("/club/two\nlines\x1b[0m") or "\n")
@@ -201,7 +203,7 @@ def test_a_workspace_that_does_not_exist_is_said(
 def test_a_workspace_in_a_file_or_too_long(told: Told, preds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_WORKSPACE", f"{preds}/club")
     monkeypatch.setattr("kit.tasks._PACKAGE", ROOT / "tests" / "toy")  # the workspace's own tasks cannot be found
-    assert f"{preds}/club/submissions" in (line := told("submit", "coin", preds))
+    assert str(preds) in (line := told("submit", "coin", preds))
     assert "a file stands where a folder is wanted. Mend that, or set KIT_WORKSPACE to another folder." in line
     monkeypatch.setenv("KIT_WORKSPACE", f"/{'x' * 300}")
     assert "the name is too long" in told("submit", "coin", preds)

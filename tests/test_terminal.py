@@ -339,3 +339,16 @@ def test_what_is_not_known_is_a_dash(board: list[dict[str, object]], monkeypatch
     assert re.search(r"^ +1 +-  ", shown, flags=re.MULTILINE)
     assert "-: not known" in shown
     assert store.read_replicates(Path("none"), "x") is None
+
+
+def test_a_board_with_damaged_files_is_shown(workspace: Path) -> None:
+    coin = tasks.find("coin")
+    for name in ("ada", "bob"):
+        kit.submit("coin", np.linspace(0, 1, 100), name=name)
+    (file,) = [store.sums_path(workspace / row["file"]) for row in Board().all(name="bob")]
+    whole, rng = file.read_bytes(), np.random.default_rng(0)
+    for _ in range(60):
+        damaged = np.frombuffer(whole, np.uint8).copy()
+        damaged[rng.integers(0, len(damaged), 30)] ^= 0xFF
+        file.write_bytes(damaged.tobytes()[: int(rng.integers(0, 2 * len(whole)))])
+        assert [row["name"] for row in ranking.read(coin).rows] == ["ada", "bob"]

@@ -205,6 +205,37 @@ def test_a_run_that_goes_on_remembers_the_best_epoch(tmp_path: Path) -> None:
         assert [row["best"] for row in csv.DictReader(file)] == ["1", "1", "0", "1", "0", "0", "0"]
 
 
+def test_the_loss_of_an_epoch_that_was_interrupted_is_that_of_all_its_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.training.engine.SAVE_EVERY", 0.0)  # as if every step took a minute
+    x, y, _ = rows()
+    steps, at = 0, 0
+
+    def broken(batch: Tensor) -> Tensor:
+        nonlocal steps
+        steps += 1
+        if steps == at:
+            raise KeyboardInterrupt
+        return batch
+
+    def fit(folder: str, start: str) -> list[float]:
+        run = Run(wanted_device="cpu", folder=tmp_path / folder, start=start)  # type: ignore[arg-type]
+        model = network()
+        torch.manual_seed(0)
+        training.fit(
+            model, x, y, run, loss=mse_loss, epochs=2, batch_size=BATCH, learning_rate=RATE, augment=broken
+        )  # fmt: skip
+        with (tmp_path / folder / "history.csv").open() as file:
+            return [float(row["loss"]) for row in csv.DictReader(file)]
+
+    whole = fit("whole", "new")
+    steps, at = 0, 9
+    with pytest.raises(KeyboardInterrupt):
+        fit("parts", "new")
+    assert fit("parts", "resume") == whole
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [

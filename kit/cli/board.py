@@ -65,7 +65,7 @@ def submit(
             export.write_json(export.submit_document(entry, where))
         else:
             render.standing(entry["name"], where)
-            render.leaderboard(ranking.read(found), mine=entry["name"])
+            render.leaderboard(ranking.read(found), made=entry)
 
 
 @app.command()

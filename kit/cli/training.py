@@ -78,7 +78,7 @@ def baseline(
             render.baseline_done(entry)
             with render.optional(f"Entry {entry['id']} is on the board"):
                 render.standing(entry["name"], ranking.standing(found[0], entry))
-                render.leaderboard(ranking.read(found[0]), mine=entry["name"])
+                render.leaderboard(ranking.read(found[0]), made=entry)
         return
     for one in found if not no_submit else []:
         with render.optional("The runs are done"):

@@ -14,7 +14,7 @@ import stat
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -44,27 +44,31 @@ __path__ = _places()
 
 def folders() -> dict[str, Path]:
     """Every folder that holds a task, by name, sorted. A task that came with the kit goes before one of its name."""
-    return dict(sorted((name, folder) for name, (folder, problem) in _candidates().items() if not problem))
+    return {name: folder for name, folder in sorted(_named()[0].items()) if not _lacks(folder)}
 
 
 def problems() -> dict[Path, str]:
     """What is wrong with each folder that is no working task, as far as its source and imports up to now tell."""
-    found = {folder: problem for folder, problem in _all() if problem}
-    places = set(__path__)
-    return found | {folder: why for folder, why in _failed.items() if str(folder.parent) in places}
+    first, twins = _named()
+    lacking = {folder: why for folder in first.values() if (why := _lacks(folder))}
+    failed = {folder: why for folder, why in _failed.items() if first.get(folder.name) == folder}
+    return (
+        lacking
+        | {folder: f"{first[folder.name]} has the same name and goes before it. Rename the folder." for folder in twins}
+        | failed
+    )
 
 
-def every(only: str | None = None) -> list[Task]:
-    """All tasks that can be loaded, or the one of that name if it can; `raise_problems` tells of the others."""
-    found = []
-    for name in folders():
-        if only not in (None, name):
-            continue
-        try:
-            found.append(find(name))
-        except KitError:  # kept in _failed
-            continue
-    return found
+def own() -> set[str]:
+    """Names of the tasks that are the workspace's alone, of whose imports nobody else has made sure."""
+    shipped = {_PACKAGE, _PACKAGE.parent.parent / "tasks"}
+    return {name for name, folder in _named()[0].items() if folder.parent not in shipped}
+
+
+def every(only: Collection[str] | None = None) -> list[Task]:
+    """All tasks that can be loaded, or those of these names that can; `raise_problems` tells of the others."""
+    found = (_loaded(name, folder)[0] for name, folder in folders().items() if only is None or name in only)
+    return [task for task in found if task is not None]
 
 
 def raise_problems(name: str | None = None) -> None:
@@ -74,8 +78,8 @@ def raise_problems(name: str | None = None) -> None:
     """
     found = problems()
     if name is not None:
-        mine = [folder for one, (folder, _) in _candidates().items() if one == name]
-        found = {folder: found[folder] for folder in mine if folder in found}
+        mine = _named()[0].get(name)
+        found = {folder: why for folder, why in found.items() if folder == mine}
     if found:
         lines = "\n".join(f"  - {folder}: {why}" for folder, why in found.items())
         what = "folder is no working task" if len(found) == 1 else "folders are no working tasks"
@@ -87,16 +91,15 @@ def raise_problems(name: str | None = None) -> None:
 
 def find(name: str) -> Task:
     """The task of that name; KitError where there is none, or where its code fails, with the file and the line."""
-    known = _candidates()
-    if name not in known:
-        there = [one for one, (_, problem) in known.items() if not problem]
-        raise KitError(f"There is no task {name!r}. {did_you_mean(name, sorted(there))}")
-    folder, problem = known[name]
+    folder = _named()[0].get(name)
+    if folder is None:
+        raise KitError(f"There is no task {name!r}. {did_you_mean(name, list(folders()))}")
+    task, problem = None, _lacks(folder)
     if not problem:
         task, problem = _loaded(name, folder)
-        if task is not None:
-            return task
-    raise KitError(f"The task {name} cannot be used. {folder}: {problem}")
+    if task is None:
+        raise KitError(f"The task {name} cannot be used. {folder}: {problem}")
+    return task
 
 
 def _loaded(name: str, folder: Path) -> tuple[Task | None, str]:
@@ -167,26 +170,16 @@ def _where(error: BaseException, folder: Path) -> str:
     return f"{place}{type(error).__name__}: {words}" if str(error) else f"{place}{type(error).__name__}"
 
 
-def _candidates() -> dict[str, tuple[Path, str]]:
-    """name -> the folder of that name that counts, and what its source lacks."""
-    found: dict[str, tuple[Path, str]] = {}
-    for folder, problem in _all():
-        found.setdefault(folder.name, (folder, problem))
-    return found
-
-
-def _all() -> Iterator[tuple[Path, str]]:
-    """Every folder with an `__init__.py`, those that came with the kit first; and why it holds no task, or ""."""
+def _named() -> tuple[dict[str, Path], list[Path]]:
+    """name -> the folder with an `__init__.py` that counts, those that came with the kit first; and its twins."""
     __path__[:] = _places()  # the workspace may be another one by now
     importlib.invalidate_caches()
     first: dict[str, Path] = {}
-    for place in map(Path, __path__):
-        for folder in _packages(place):
-            if folder.name in first:
-                yield folder, f"{first[folder.name]} has the same name and goes before it. Rename the folder."
-                continue
-            first[folder.name] = folder
-            yield folder, _lacks(folder)
+    twins = []
+    for folder in (folder for place in __path__ for folder in _packages(Path(place))):
+        if first.setdefault(folder.name, folder).resolve() != folder.resolve():
+            twins.append(folder)
+    return first, twins
 
 
 def _packages(place: Path) -> list[Path]:
