@@ -304,7 +304,7 @@ def test_a_module_of_another_task_is_part_of_what_answers_are_made_from(workspac
         workspace, "Answers(_tosses()[1][N_TRAIN:])", "Answers((1 - _tosses()[1] if flip else _tosses()[1])[N_TRAIN:])"
     )
     first = prepare.fingerprint(tasks.find("coin"))
-    (other / "split.py").write_text("flip = True \n")
+    (other / "split.py").write_text("flip = True\n")
     forget()
     assert prepare.fingerprint(tasks.find("coin")) != first
 
@@ -425,7 +425,7 @@ def test_refresh_says_whether_the_answers_changed(workspace: Path, kit_command: 
     assert prepare.refresh(coin) == before
     assert (prepare.prepared(coin) / "truth.npy").stat().st_ino != inode
     assert api.refreshed(coin, before) == "Prepared anew: the answers are the same."
-    edit(workspace, "default_rng(0)", "default_rng(1)")
+    edit(workspace, "default_rng(0)", "default_rng(11)")
     done = kit_command("data", "coin", "--refresh")
     assert "`kit rescore coin`" in done.stdout
     forget()
@@ -554,5 +554,5 @@ def test_code_that_was_changed_since_it_was_imported_is_imported_anew(workspace:
     (workspace / "tasks" / "dice" / "split.py").write_text("flip = True\n")
     second = kit.submit("coin", np.full(100, 0.9), name="ada")
     assert second["answers"] != first["answers"]
-    edit(workspace, "default_rng(0)", "default_rng(1)")
+    edit(workspace, "default_rng(0)", "default_rng(11)")
     assert kit.submit("coin", np.full(100, 0.9), name="ada")["answers"] not in (first["answers"], second["answers"])

@@ -149,10 +149,11 @@ def verify(
 ) -> None:
     """Check that nothing on the board was changed: the hash chain, every file, every score.
 
-    Whatever can be derived from the files and the answers is derived, and compared. What cannot is only held by the
-    chain of hashes, and whoever owns the board can make that anew: who submitted, when, with which note, seed, device,
-    seconds, version and commit; that an entry was taken away; that all of it was made up. Receipts which others keep
-    show that: kit submit --receipt FILE writes one, and --receipt FILE checks it.
+    Whatever follows from the files and the answers is derived, and compared.
+    Who submitted, when, with which note, seed, device, seconds, version and
+    commit, that an entry was taken away, or that all of it was made up: whoever
+    owns the board can change that and make the chain anew. Receipts that others
+    keep show it. `kit submit --receipt FILE` writes one.
 
     Example: kit verify mnist
     """

@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 from kit import workspace
 from kit.errors import KitError, did_you_mean, first_line, shown
@@ -26,7 +27,7 @@ _PACKAGE = Path(__file__).parent
 _UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)  # what ast raises for what is no Python source
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 _SCOPES = _FUNCTIONS | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp  # names in these are their own
-_imported: dict[str, int] = {}  # module of a task -> when its file was changed last, as it was imported
+_STAMP = "__changed_at__"  # in a task's module: when its file was changed last, as it was imported
 _failed: dict[Path, str] = {}  # folders whose import failed in this process, and why
 
 
@@ -117,7 +118,8 @@ def _loaded(name: str, folder: Path) -> tuple[Task | None, str]:
         why = _where(error, folder)
         _forget(module_name)
     else:
-        _imported.update((each, _changed_at(each)) for each in _modules() if each not in _imported)
+        for each in _modules():
+            vars(each).setdefault(_STAMP, _changed_at(each))
         if isinstance(task, Task):
             from kit import checks
 
@@ -125,7 +127,7 @@ def _loaded(name: str, folder: Path) -> tuple[Task | None, str]:
                 return replace(task, name=name, folder=folder), ""
             why = " ".join(faults)
         else:
-            why = f"its __init__.py must hold `task = Task(...)`; `task` is of type {type(task).__name__}."
+            why = f"its __init__.py must hold `task = Task(...)`; `task` is of type {type(task).__name__} there."
     _failed[folder] = why
     return None, why
 
@@ -133,25 +135,26 @@ def _loaded(name: str, folder: Path) -> tuple[Task | None, str]:
 def _forget(module_name: str) -> None:
     for name in [name for name in sys.modules if name == module_name or name.startswith(f"{module_name}.")]:
         del sys.modules[name]
-        _imported.pop(name, None)
 
 
 def _forget_changed() -> None:
     """In a notebook, a task's file may have been changed since it was imported: answers must not come from old code."""
-    if any(_changed_at(name) != _imported.get(name, _changed_at(name)) for name in _modules()):
-        for name in _modules():  # one task may hold what it imported from another
-            del sys.modules[name]
-        _imported.clear()
+    loaded = _modules()
+    if any(vars(each).get(_STAMP) not in (None, _changed_at(each)) for each in loaded):
+        for each in loaded:  # one task may hold what it imported from another
+            del sys.modules[each.__name__]
 
 
-def _modules() -> list[str]:
+def _modules() -> list[ModuleType]:
     """The tasks' modules that are loaded; not those of baselines, which may be at work."""
-    return [name for name in sys.modules if name.startswith(f"{__name__}.") and ".baselines" not in name]
+    names = [name for name in sys.modules if name.startswith(f"{__name__}.") and ".baselines" not in name]
+    return [sys.modules[name] for name in names]
 
 
-def _changed_at(module_name: str) -> int:
+def _changed_at(module: ModuleType) -> int:
+    """When a module's file was changed last, in nanoseconds."""
     try:
-        return Path(sys.modules[module_name].__file__ or "").stat().st_ctime_ns
+        return Path(module.__file__ or "").stat().st_ctime_ns
     except OSError:
         return 0
 
