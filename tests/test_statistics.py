@@ -177,7 +177,8 @@ def test_intervals_hold_the_score_and_keep_to_its_scale(scale: str, low: float, 
     for n_groups in (5, 6, 20, 1000):
         for spread in (1e-6, 0.01, 0.3, 1.0):
             for value in (low + 1e-9, low + 0.01, (low + min(high, 2)) / 2, min(high, 2) - 1e-9):
-                drawn = np.clip(value + spread * rng.normal(size=1000), low, high)
+                steps = spread * rng.normal(size=1000)
+                drawn = value * np.exp(steps) if scale == "positive" else np.clip(value + steps, low, high)
                 found = statistics.interval(value, drawn, n_groups, scale)
                 assert low <= found.low <= value <= found.high <= high, (found, spread)
 
