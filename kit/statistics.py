@@ -189,10 +189,14 @@ def _nearly_normal(value: float, known: Array, scale: "Scale") -> tuple[float, A
     By the slope at the score where the replicates may reach the end of their scale.
     """
     if scale == "positive" and value > 0:
-        return math.log(value), np.log(known) if known.min() > 0 else known / value, np.exp
+        return math.log(value), np.log(known) if known.min() > 0 else known / value, _exp
     if scale == "correlation" and abs(value) < 1:
         return math.atanh(value), known / (1 - value * value), np.tanh
     return value, known, float
+
+
+def _exp(x: float) -> float:
+    return math.exp(min(x, 700.0))  # never infinite
 
 
 def _wilson(value: float, known: Array, n_groups: int) -> tuple[float, float]:

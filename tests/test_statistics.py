@@ -57,20 +57,13 @@ def test_intervals_match_scipys_percentile_bootstrap(metric: metrics.Metric) -> 
 
 
 def test_intervals_cover_the_true_value_95_times_in_100() -> None:
-    rng = np.random.default_rng(5)
-    p, n, trials = 0.8, 400, 1000
-    covered = 0
-    for seed in range(trials):
-        sums = np.stack([rng.random(n) < p, np.ones(n)], axis=1).astype(float)
-        drawn = replicates(sums, metrics.accuracy, n_resamples=500, seed=seed // 100)
-        found = statistics.interval(float(sums[:, 0].mean()), drawn, n, "proportion")
-        covered += found.low <= p <= found.high
-    assert 0.93 <= covered / trials <= 0.97
+    share, _, _ = simulation.coverage(simulation.accuracy(0.8), simulation.Design("one"), 400, trials=1000)
+    assert 0.93 <= share <= 0.97
 
 
 def test_intervals_by_group_cover_where_rows_of_a_group_are_alike() -> None:
     rng = np.random.default_rng(6)
-    n_groups, size, trials = 100, 10, 500
+    n_groups, size, trials = 100, 10, 200
     groups = np.repeat(np.arange(n_groups), size)
     covered, covered_by_rows = 0, 0
     for seed in range(trials):
@@ -90,16 +83,9 @@ def test_intervals_by_group_cover_where_rows_of_a_group_are_alike() -> None:
 
 
 def test_the_paired_test_holds_its_level_when_neither_is_better() -> None:
-    rng = np.random.default_rng(7)
-    n, trials = 400, 1000
-    rejected = 0
-    for seed in range(trials):
-        easy = rng.random(n)  # both are right on easy rows and wrong on hard ones, so their errors are alike
-        pair = [np.stack([rng.random(n) < easy, np.ones(n)], axis=1).astype(float) for _ in range(2)]
-        a, b = (replicates(sums, metrics.accuracy, n_resamples=500, seed=seed // 100) for sums in pair)
-        rejected += statistics.compare(float(pair[0][:, 0].mean() - pair[1][:, 0].mean()), a - b, n).told_apart
+    rejected = simulation.false_alarms(simulation.accuracy(0.5), simulation.Design("one"), 400, trials=1000)
     # 5 % of 1,000 with three standard errors of 0.7 %
-    assert 0.03 <= rejected / trials <= 0.071
+    assert 0.03 <= rejected <= 0.071
 
 
 def test_pairing_sees_what_two_separate_intervals_cannot() -> None:
@@ -191,7 +177,8 @@ def test_intervals_hold_the_score_and_keep_to_its_scale(scale: str, low: float, 
     for n_groups in (5, 6, 20, 1000):
         for spread in (1e-6, 0.01, 0.3, 1.0):
             for value in (low + 1e-9, low + 0.01, (low + min(high, 2)) / 2, min(high, 2) - 1e-9):
-                drawn = np.clip(value + spread * rng.normal(size=1000), low, high)
+                steps = spread * rng.normal(size=1000)
+                drawn = value * np.exp(steps) if scale == "positive" else np.clip(value + steps, low, high)
                 found = statistics.interval(value, drawn, n_groups, scale)
                 assert low <= found.low <= value <= found.high <= high, (found, spread)
 
