@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
 
 from kit import tasks
@@ -82,6 +81,8 @@ def parsed(file: Path) -> ast.Module:
 
 def versions(packages: list[str]) -> dict[str, str]:
     """The version of each package that is installed, by the name it is imported by."""
+    from importlib import metadata
+
     found = {}
     for name in packages:
         try:
