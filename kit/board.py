@@ -154,6 +154,14 @@ class Board:
                 return []
             return list(self._rows(lambda rows: best(rows, ranking, marks, higher, part, top)))
 
+    def counted(self, ranking: Ranking) -> list[Entry]:
+        """All entries that count in a ranking, in the order of the chain."""
+        with self.at_once():
+            marks = self._marks(ranking.task)
+            return list(
+                self._rows(lambda rows: sa.select(rows).where(ranked(rows, ranking, marks)).order_by(rows.c.number))
+            )
+
     def names(self, task: str) -> list[str]:
         """The names that have entries in a task."""
         query = sa.select

@@ -66,9 +66,8 @@ def _arrow(tip: int, base: int) -> str:
 
 def over_time(board: Leaderboard) -> str:
     """Every entry of this board against time, and the best so far as a line; "" where there are fewer than two."""
-    here = {"answers": board.answers, "metric": board.metric}
     column = {"all": "score", "public": "score_public", "private": "score_private"}[board.part]
-    made = [row for row in Board().all(board.task, **here) if row[column] is not None]
+    made = [row for row in Board().counted(board.ranking) if row[column] is not None]
     if len(made) < 2:
         return ""
     times = [datetime.fromisoformat(row["time"]).timestamp() for row in made]

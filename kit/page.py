@@ -150,7 +150,7 @@ def _legend(board: Leaderboard, scale: Scale) -> str:
         return ""
     where = f"the axis goes from {scale.low:.3f} to {scale.high:.3f} in every row"
     rows = [
-        ("Range", "the ranks that an entry could hold, by paired tests at 95 %; – where that is not known"),
+        ("Range", board.range_words()),
         (chart.sign(), f"{safe(board.metric)} and its 95 % interval; {where}"),
         (chart.sign(off=True), "the score lies beyond that end of the axis"),
     ]

@@ -24,6 +24,7 @@ OTHER = {"public": "private", "private": "public"}
 class Leaderboard:
     """One task's board: entries made on the same answers and ranked by the same metric, best entry per name.
 
+    ranking: which entries count.
     rows: entries with scores and coverage as dicts, and four fields more: "rank"; "entries", how many the name has;
         "range", the ranks it could hold among all names; "moved", ranks won against the other part.
     names: how many there are, which may be more than the rows.
@@ -31,6 +32,7 @@ class Leaderboard:
     apart: boards of entries made on other answers, or ranked by another metric; never ranked together with these.
     """
 
+    ranking: Ranking
     task: str
     title: str
     metric: str
@@ -43,6 +45,13 @@ class Leaderboard:
     bound: Bound = "pairs"
     why_none: str = ""
     apart: "list[Leaderboard]" = field(default_factory=list)
+
+    def range_words(self) -> str:
+        """What the ranges of ranks are, or why there are none."""
+        if self.bound == "none":
+            return f"every rank is possible ({self.why_none})"
+        coarse = ", by a coarser bound, as there are many" if self.bound == "intervals" else ""
+        return f"the ranks it could hold, at 95 % for all names together{coarse}"
 
 
 def read(task: Task, part: str = "all", top: int | None = TOP, board: Board | None = None) -> Leaderboard:
@@ -172,9 +181,9 @@ def verdict(a: str, b: str, metric: Metric | WholeMetric, found: Comparison) -> 
     if np.isnan(found.p):
         return f"{a} and {b} cannot be compared by {metric.name}: {found.why_none}."
     if not found.told_apart:
-        return f"{a} and {b} cannot be told apart by {metric.name} (p = {found.p:.3f})."
+        return f"{a} and {b} cannot be told apart by {metric.name} ({found.p_words})."
     winner = a if (found.difference > 0) == metric.higher_is_better else b
-    return f"{winner} is better by {metric.name} (p = {found.p:.3f})."
+    return f"{winner} is better by {metric.name} ({found.p_words})."
 
 
 def _find(board: Board, task: Task, word: str) -> Entry:
@@ -213,7 +222,7 @@ def _read_one(task: Task, ranking: Ranking, part: str, top: int | None, board: B
         row["range"] = tuple(span)
         row["moved"] = there[_who(row)] - row["rank"] if _who(row) in there else None
     source = rows[0]["source"] if rows else ""
-    about = (task.name, task.title, ranking.metric, higher, part, ranking.answers[0], source)
+    about = (ranking, task.name, task.title, ranking.metric, higher, part, ranking.answers[0], source)
     return Leaderboard(*about, rows, names, ranges.bound, ranges.why)
 
 

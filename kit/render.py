@@ -199,8 +199,7 @@ def cells(row: dict[str, Any], board: Leaderboard, others: Sequence[str], utc: b
 def _legend(board: Leaderboard, heads: Sequence[str]) -> str:
     words = []
     if "range" in heads:
-        coarse = ", by a coarser bound, as there are many" if board.bound == "intervals" else ""
-        words.append(board.why_none or f"range: the ranks it could hold, at 95 % for all names together{coarse}")
+        words.append(f"range: {board.range_words()}")
     if any(row["baseline"] for row in board.rows):
         words.append("*: a baseline")
     if "moved" in heads:
@@ -229,7 +228,14 @@ def comparison(a: dict[str, Any], b: dict[str, Any], found: dict[str, Comparison
     rows = []
     for metric, each in found.items():
         bounds = f"{each.low:+.4f} to {each.high:+.4f}" if _there(each.low) and _there(each.high) else NONE
-        rows.append((metric, f"{each.difference:+.4f}", bounds, f"{each.p:.3f}" if _there(each.p) else NONE))
+        rows.append(
+            (
+                metric,
+                f"{each.difference:+.4f}",
+                bounds,
+                each.p_words.removeprefix("p ").removeprefix("= ") if _there(each.p) else NONE,
+            )
+        )
     table(columns, rows)
 
 

@@ -51,6 +51,11 @@ class Comparison:
     why_none: str = ""
 
     @property
+    def p_words(self) -> str:
+        """p as it is written: no test shows that it is 0."""
+        return "p < 0.001" if self.p < 0.001 else f"p = {self.p:.3f}"
+
+    @property
     def told_apart(self) -> bool:
         return self.p < 1 - LEVEL
 
