@@ -58,7 +58,6 @@ class Board:
 
     def __init__(self, address: str | None = None) -> None:
         self.address = database.address(address)
-        self._engines: dict[bool, sa.Engine] = {}
         self._held: sa.Connection | None = None
 
     def append(self, entry: Entry, kept: Sequence[Path] = ()) -> Entry:
@@ -225,13 +224,14 @@ class Board:
         try:
             if write:
                 database.make(self.address)
-            engine = self._engines.get(write) or database.engine(self.address, write)
-            self._engines[write] = engine
+            engine = database.engine(self.address, write)
             with engine.connect() as connection:
                 if not write and engine.dialect.name == "postgresql":
                     connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 with connection.begin():
                     if write:
+                        if engine.dialect.name == "postgresql":
+                            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{database.WAIT}s'")
                         schema.bring_up_to_date(connection)
                     yield connection
                 if write:

@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -96,23 +97,29 @@ def _sqlite_address(url: sa.URL, shown: str) -> Address:
 
 def engine(place: Address, write: bool = False) -> sa.Engine:
     """An engine whose every connection is closed after its use: SQLite's file is then whole, for anyone to copy."""
-    if place.path is not None:
-        path = place.path
-        if path.is_dir():
-            raise KitError(f"The board {path} is a folder; a file is wanted, such as {path / 'board.sqlite'}.")
-
-        def connect() -> sqlite3.Connection:
-            return _to_write(path, place.options) if write else _to_read(path, place.options)
-
-        found = sa.create_engine("sqlite://", creator=connect, poolclass=sa.NullPool)
-        sa.event.listen(found, "begin", _begin_at_once if write else _begin)
-        return found
-    try:
+    if place.path is None:
         assert place.url is not None
-        return sa.create_engine(place.url, poolclass=sa.NullPool)
+        return _server(place.url)
+    if place.path.is_dir():
+        raise KitError(f"The board {place.path} is a folder; a file is wanted, such as {place.path / 'board.sqlite'}.")
+    return _file(place.path, tuple(place.options.items()), write)
+
+
+@lru_cache(maxsize=16)  # an engine asks its first connection many things; there is one for all that a process does
+def _file(path: Path, options: tuple[tuple[str, str], ...], write: bool) -> sa.Engine:
+    opened = _to_write if write else _to_read
+    found = sa.create_engine("sqlite://", creator=lambda: opened(path, dict(options)), poolclass=sa.NullPool)
+    sa.event.listen(found, "begin", _begin_at_once if write else _begin)
+    return found
+
+
+@lru_cache(maxsize=16)
+def _server(url: sa.URL) -> sa.Engine:
+    try:
+        return sa.create_engine(url, poolclass=sa.NullPool)
     except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         hint = "Install the driver: pip install 'competition-kit[postgres]'." if "psycopg" in str(error) else _HINT
-        raise KitError(f"No driver for {place.url.drivername if place.url else ''}. {hint}") from error
+        raise KitError(f"No driver for {url.drivername}. {hint}") from error
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -99,10 +99,13 @@ def _check_types(record: Record) -> None:
                 raise ValueError(f"{name} is {shown(repr(value))}")
 
 
-def every(task: str | None = None) -> list[tuple[Path, Record]]:
-    """The runs of one task, or of all, the oldest first; one whose record cannot be read is there as "damaged"."""
-    pattern = f"{task or '*'}/*/run.json"
-    return [(file.parent, _read_or_damaged(file.parent)) for file in sorted((workspace.root() / "runs").glob(pattern))]
+def every(task: str | None = None, damaged: bool = False) -> list[tuple[Path, Record]]:
+    """The runs of one task, or of all, the oldest first.
+
+    damaged: a run whose record cannot be read is there too, in a state of this name; without it, a KitError.
+    """
+    files = sorted((workspace.root() / "runs").glob(f"{task or '*'}/*/run.json"))
+    return [(file.parent, (_read_or_damaged if damaged else read)(file.parent)) for file in files]
 
 
 def _read_or_damaged(folder: Path) -> Record:
@@ -121,7 +124,7 @@ def find(task: str, name: str) -> Path:
     other, slash, rest = name.partition("/")
     if slash:
         return find(tasks.find(other).name, rest)
-    found = every(task)
+    found = every(task, damaged=True)
     same = [folder for folder, record in found if record.settings.baseline == name]
     same = [folder for folder in same if any(folder.rglob("best.pt"))] or same
     named = same or [folder for folder, record in found if record.id.startswith(name)]
@@ -140,7 +143,7 @@ def unfinished(task: str, baseline: str, seed: int | None) -> tuple[Path, Record
     """
     found = [
         (folder, record)
-        for folder, record in reversed(every(task))
+        for folder, record in reversed(every(task, damaged=True))
         if record.settings.baseline == baseline and seed in (None, record.settings.seed) and not _ended(folder, record)
     ]
     if found:

@@ -162,8 +162,7 @@ def _killed_after(steps: int) -> bool:
             os.kill(os.getpid(), signal.SIGKILL)
 
     board = Board()
-    board._engines[True] = database.engine(board.address, write=True)
-    sa.event.listen(board._engines[True], "before_cursor_execute", count)
+    sa.event.listen(database.engine(board.address, write=True), "before_cursor_execute", count)
     with board._connect(write=True):
         pass
     os._exit(0)

@@ -248,8 +248,8 @@ def test_a_bad_record_of_a_run_is_named_on_its_row(content: str, workspace: Path
         folder.mkdir(parents=True)
         (folder / "run.json").write_bytes(text.encode("latin1"))
         (folder / "history.csv").write_text("epoch,step,loss,best\n1,1,0.5,1\n2,2,0.")
-    assert [record.state for _, record in runs.every()] == ["killed", "damaged"]
-    assert [runs.progress(folder)[0] for folder, _ in runs.every()] == [1, 1]
+    assert [record.state for _, record in runs.every(damaged=True)] == ["killed", "damaged"]
+    assert [runs.progress(folder)[0] for folder, _ in runs.every(damaged=True)] == [1, 1]
     if content == "{":
         done = kit_command("runs")
         assert "damaged" in done.stdout, done.stderr

@@ -118,7 +118,7 @@ def runs_command(task: OptionalTask = None, form: AsJson = Facts.table) -> None:
     """
     from kit import export, render, runs, tasks
 
-    found = runs.every(tasks.find(task).name if task else None)
+    found = runs.every(tasks.find(task).name if task else None, damaged=True)
     known = [(record, *runs.progress(folder)) for folder, record in found]
     if form is Facts.json:
         export.write_json({"runs": [export.run_document(*one) for one in known]})
