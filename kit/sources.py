@@ -5,6 +5,7 @@ interrupted download goes on where it stopped if the server allows it, and start
 the same file take turns, so it is fetched once.
 """
 
+import hashlib
 import os
 import re
 import subprocess
@@ -214,14 +215,24 @@ def _extract(archive: Path, member: str, draft: Path) -> None:
 def prepared(task: str, name: str, build: Callable[[], dict[str, Array]]) -> dict[str, Array]:
     """Arrays that take a while to make, built once and then memory-mapped from the cache.
 
-    name: of the folder in the cache; change it when `build` changes. Arrays of Python objects are refused.
+    name: of the folder in the cache, to which a hash of the code is added: of every module in the folder that `build`
+    comes from, so that a changed one builds them anew. Arrays of Python objects are refused.
     """
-    folder = workspace.cache() / task / name
+    folder = workspace.cache() / task / f"{name}-{_code(build)}"
     if not os.path.isdir(folder):  # pathlib fails in a folder that may not be looked into
         with _alone(folder):
             if not os.path.isdir(folder):  # else another process was first
                 _save(build(), folder)
     return {path.stem: workspace.mapped(path) for path in sorted(folder.glob("*.npy"))}
+
+
+def _code(build: Callable[..., object]) -> str:
+    """A hash of the source that a function comes from, with all modules beside it; of nothing where it has no file."""
+    file = Path(getattr(getattr(build, "__code__", None), "co_filename", ""))
+    digest = hashlib.sha256()
+    for module in sorted(file.parent.glob("*.py")) if file.is_file() else ():
+        digest.update(f"{module.name}\0{sha256(module)}\0".encode())
+    return digest.hexdigest()[:8]
 
 
 def _save(arrays: dict[str, Array], folder: Path) -> None:

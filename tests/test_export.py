@@ -185,7 +185,7 @@ COMMANDS = [
     (("submit", "coin", "p.npy", "--name", "ada"), {"entry", "standing"}),
     (("compare", "coin", "bob", "eve"), {"task", "a", "b", "metrics", "verdict"}),
     (("leaderboard", "coin", "--history", "bob"), {"task", "name", "part", "entries"}),
-    (("verify",), {"entries", "verified", "faults"}),
+    (("verify",), {"entries", "verified", "scored_again", "by_files", "withdrawn", "receipts", "faults", "warnings"}),
 ]
 
 
@@ -241,7 +241,7 @@ def test_no_number_is_null_and_a_dash(workspace: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(ranking, "compare", lambda *_: (entry, entry, {"binary_accuracy": none}))
     _, written = in_encoding(monkeypatch, "ascii", "compare", "coin", "bob", "eve", "--format", "json")
     found = json.loads(written, parse_constant=pytest.fail)["metrics"]["binary_accuracy"]
-    assert found == {"difference": 0.5, "low": None, "high": None, "p": None, "told_apart": False}
+    assert found == {"difference": 0.5, "low": None, "high": None, "p": None, "why_none": "", "told_apart": False}
     _, shown = in_encoding(monkeypatch, "ascii", "compare", "coin", "bob", "eve")
     assert re.search(rb"binary_accuracy +\+0\.5000 +- +-", shown)
     assert b"nan" not in shown
@@ -328,7 +328,7 @@ def test_completion_offers_names_runs_and_entries_that_no_shell_runs(workspace: 
 def test_completion_says_nothing_of_what_is_broken(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (workspace / "tasks" / "coin" / "__init__.py").write_text("print('loud'); import no_such_module")
+    (workspace / "tasks" / "coin" / "__init__.py").write_text("print('loud'); import no_such_module; task = None")
     monkeypatch.setenv("KIT_DATABASE", "nonsense")
     context: Any = _Typed(task="coin")
     offers = (complete.sources, complete.names, complete.entrants)

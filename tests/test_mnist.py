@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kit import run, sources, tasks
+from kit import run, tasks
 from kit.errors import SourceError
 from kit.tasks.mnist import data as mnist
 from tests.conftest import load_or_skip
@@ -34,7 +34,7 @@ def test_both_sources_hold_the_same_digits(tmp_path: Path) -> None:
     """The idx files are written here from the arrays: what matters is that reading them gives the arrays back."""
     import gzip
 
-    arrays = sources.prepared("mnist", "arrays", dict)
+    arrays = mnist._arrays()
     paths = []
     for name, array in ((name, arrays[name]) for name in mnist._CONTENT):
         header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()

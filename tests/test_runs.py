@@ -395,7 +395,7 @@ def test_predict_gives_what_the_run_submitted(kit_command: Kit, coin_network: Pa
     assert "bias-0" in (error := kit_command("predict", "coin", "bias").stderr)
     assert "has no weights to predict with" in error
     assert "has no run 'nothing'" in kit_command("predict", "coin", "nothing").stderr
-    assert "end" in kit_command("predict", "coin", "network", "--out", tmp_path / "preds.csv").stderr
+    assert "preds.txt" in kit_command("predict", "coin", "network", "--out", tmp_path / "preds.txt").stderr
 
 
 def test_a_run_starts_from_anothers_weights(kit_command: Kit, coin_network: Path) -> None:
@@ -412,7 +412,7 @@ def test_runs_are_listed_with_what_they_measured(kit_command: Kit, coin_network:
     kit_command("baseline", "coin", "network", "--epochs", "2", "--seed", "7")
     kit_command("baseline", "coin", "bias")
     head, network, bias = kit_command("runs").stdout.splitlines()
-    assert head.split() == ["run", "task", "state", "epochs", "held", "out", "test", "seconds", "remark"]
+    assert head.split() == ["run", "task", "state", "epochs", "held", "out", "metric", "test", "seconds", "remark"]
     assert re.search(
         r"network-7-\w+ +coin +finished +2 +binary_accuracy 0\.\d{4} +binary_accuracy 0\.\d{4} +\d+\.\d +epochs 2",
         network,

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
@@ -574,7 +575,7 @@ def test_a_full_disk_costs_nothing_that_was_downloaded(
 
 def test_arrays_that_find_no_room_leave_nothing(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KIT_CACHE", str(small_disk))
-    with pytest.raises(SourceError, match=r"v1 cannot be written: no room is left on the disk. Mend that or set"):
+    with pytest.raises(SourceError, match=r"v1-\w+ cannot be written: no room is left on the disk. Mend that or set"):
         sources.prepared("toy", "v1", lambda: {"x": np.zeros(1_000_000)})
     assert [path.name for path in (small_disk / "toy").iterdir()] == [".v1.lock"]
 
@@ -663,6 +664,21 @@ def test_prepared_arrays_are_built_once_and_then_mapped_from_the_cache() -> None
     assert len(built) == 1
 
 
+def test_arrays_are_built_anew_when_the_code_that_makes_them_was_changed(tmp_path: Path) -> None:
+    def made() -> list[int]:
+        module = runpy.run_path(str(tmp_path / "builder.py"))
+        return list(sources.prepared("toy", "v1", module["build"])["x"])
+
+    (tmp_path / "builder.py").write_text("import numpy as np\ndef build(): return {'x': np.arange(2)}")
+    assert made() == [0, 1]
+    (tmp_path / "builder.py").write_text("import numpy as np\ndef build(): return {'x': np.arange(3)}")
+    assert made() == [0, 1, 2]
+    (tmp_path / "helper.py").write_text("# beside it, where it may import from")
+    folders = [path for path in (tmp_path / "cache" / "toy").iterdir() if path.is_dir()]
+    assert made() == [0, 1, 2]
+    assert len([path for path in (tmp_path / "cache" / "toy").iterdir() if path.is_dir()]) == len(folders) + 1
+
+
 def test_a_failure_while_preparing_leaves_nothing_and_keeps_its_traceback(tmp_path: Path) -> None:
     def build() -> dict[str, np.ndarray]:
         return {"x": np.load(tmp_path / "gone.npy")}
@@ -675,7 +691,8 @@ def test_a_failure_while_preparing_leaves_nothing_and_keeps_its_traceback(tmp_pa
 def test_arrays_of_objects_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Object arrays"):
         sources.prepared("toy", "v1", lambda: {"x": np.arange(3), "y": np.array([{}, []], dtype=object)})
-    assert [path.name for path in (tmp_path / "cache" / "toy").iterdir()] == [".v1.lock"]
+    [left] = (tmp_path / "cache" / "toy").iterdir()
+    assert re.fullmatch(r"\.v1-\w+\.lock", left.name)
 
 
 def test_two_processes_prepare_once(tmp_path: Path) -> None:

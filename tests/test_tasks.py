@@ -151,7 +151,7 @@ def test_head_keeps_the_test_rows(workspace: Path) -> None:
     data = kit.load("coin")
     small = data.head(5)
     assert (len(small.x_train), len(small.x_test), small.spec) == (5, 100, data.spec)
-    with pytest.raises(KitError, match="at least one"):
+    with pytest.raises(KitError, match="give 1 to as many"):
         data.head(0)
 
 

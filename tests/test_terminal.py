@@ -23,7 +23,7 @@ from kit.errors import KitError
 from tests.terminal import in_encoding, on_terminal, run
 
 LONG = "a long name of some words"
-NAMES = ["ada", "李小龙", LONG, "王" * 64, "🙂 smile", "[bold]b[/] :smile:", "مرحبا", "<b>&amp;", "`x` | *y*"]
+NAMES = ["ada", "李小龙", LONG, "王" * 64, "🙂 smile", "[bold]b[/] :smile:", "مرحبا", "<b>&amp;", "`x` | *y* z"]
 WIDTHS = (60, 80, 100)
 
 

@@ -12,6 +12,7 @@ import importlib
 import os
 import stat
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Collection
@@ -28,6 +29,7 @@ _UNPARSED = (SyntaxError, ValueError, RecursionError, MemoryError)  # what ast r
 _FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda
 _SCOPES = _FUNCTIONS | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp  # names in these are their own
 _STAMP = "__changed_at__"  # in a task's module: when its file was changed last, as it was imported
+_importing = threading.RLock()
 _failed: dict[Path, str] = {}  # folders whose import failed in this process, and why
 
 
@@ -96,7 +98,8 @@ def find(name: str) -> Task:
         raise KitError(f"There is no task {name!r}. {did_you_mean(name, list(folders()))}")
     task, problem = None, _lacks(folder)
     if not problem:
-        task, problem = _loaded(name, folder)
+        with _importing:
+            task, problem = _loaded(name, folder)
     if task is None:
         raise KitError(f"The task {name} cannot be used. {folder}: {problem}")
     return task
@@ -133,22 +136,42 @@ def _loaded(name: str, folder: Path) -> tuple[Task | None, str]:
 
 
 def _forget(module_name: str) -> None:
-    for name in [name for name in sys.modules if name == module_name or name.startswith(f"{module_name}.")]:
-        del sys.modules[name]
+    for name in list(sys.modules):
+        if name == module_name or name.startswith(f"{module_name}."):
+            sys.modules.pop(name, None)
 
 
 def _forget_changed() -> None:
-    """In a notebook, a task's file may have been changed since it was imported: answers must not come from old code."""
+    """In a notebook, a task's file may have been changed since it was imported: answers must not come from old code.
+
+    Tasks that hold what they imported from a changed one are imported anew with it; all others stay.
+    """
     loaded = _modules()
-    if any(vars(each).get(_STAMP) not in (None, _changed_at(each)) for each in loaded):
-        for each in loaded:  # one task may hold what it imported from another
-            del sys.modules[each.__name__]
+    changed = {_task_of(each.__name__) for each in loaded if vars(each).get(_STAMP) not in (None, _changed_at(each))}
+    while more := {_task_of(each.__name__) for each in loaded if changed and _holds(each, changed)} - changed:
+        changed |= more
+    for each in loaded:
+        if _task_of(each.__name__) in changed:
+            sys.modules.pop(each.__name__, None)
+
+
+def _task_of(module_name: str) -> str:
+    return module_name.removeprefix(f"{__name__}.").partition(".")[0]
+
+
+def _holds(module: ModuleType, changed: set[str]) -> bool:
+    """Whether a module's globals come from one of these tasks."""
+    homes = (each.__name__ if isinstance(each, ModuleType) else getattr(each, "__module__", None)
+             for each in list(vars(module).values()))  # fmt: skip
+    return any(
+        isinstance(home, str) and home.startswith(f"{__name__}.") and _task_of(home) in changed for home in homes
+    )
 
 
 def _modules() -> list[ModuleType]:
     """The tasks' modules that are loaded; not those of baselines, which may be at work."""
-    names = [name for name in sys.modules if name.startswith(f"{__name__}.") and ".baselines" not in name]
-    return [sys.modules[name] for name in names]
+    found = list(sys.modules.items())  # other threads import meanwhile
+    return [each for name, each in found if name.startswith(f"{__name__}.") and ".baselines" not in name]
 
 
 def _changed_at(module: ModuleType) -> int:
