@@ -211,6 +211,7 @@ def _swap_two_entries(workspace: Path, rows: list[dict[str, Any]], rng: random.R
 FORGERIES = (_flip_a_byte, _change_a_field, _delete_an_entry, _swap_two_entries)
 
 
+@pytest.mark.slow
 def test_verify_names_every_one_of_200_random_forgeries(workspace: Path) -> None:
     fill()
     rows = list(Board().all())
