@@ -130,13 +130,15 @@ def check_each(tmp_path: Path, which: str, number: str, *command: object) -> int
     """Nothing escapes; a failure is one line that names a path, and leaves nothing that is half written."""
     whole, *refused = refuse_each(tmp_path, which, number, *command)
     assert (whole["code"], whole["escaped"]) == (0, ""), whole
-    assert len(refused) > 3
+    assert len(refused) > 1
     for call in refused:
         assert not call["escaped"], call
         errors = [line for line in str(call["said"]).splitlines() if line.startswith("error: ")]
         assert len(errors) == call["code"], call
         assert "Traceback" not in str(call["said"]), call
         kept = [name for name in call["left"] if str(name).startswith("workspace/submissions/")]  # type: ignore[attr-defined]
+        if str(call["path"]).endswith(".part"):  # a draft that may not be emptied stays, for `kit clean`
+            kept = [name for name in kept if ".part/" not in name]
         assert len(kept) == 2 * (int(call["entries"]) - 1), call  # type: ignore[call-overload]
         if call["code"] and call["event"] != "os.scandir":  # a folder of tasks that cannot be listed has none
             named = Path(str(call["path"])).name.partition(".")[0]

@@ -308,8 +308,12 @@ def test_padding_changes_no_output_and_rows_keep_their_order(tmp_path: Path) -> 
     assert torch.equal(found, numbers.sum(dim=1).float())
     assert widths == sorted(widths)
     assert widths[0] < 12
+    lengths = []
     for batch in training.Batches([numbers], 8, padding=0):
         assert (batch[0][:, -1] != 0).any()
+        lengths.append((batch[0] != 0).sum(dim=1))
+    lengths.sort(key=lambda of: float(of.float().mean()))
+    assert all(bool(a.max() <= b.min()) for a, b in zip(lengths, lengths[1:], strict=False))  # alike within a batch
 
 
 def test_a_seed_decides_every_source_of_chance() -> None:
