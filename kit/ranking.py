@@ -147,11 +147,6 @@ def standing(task: Task, entry: Entry, whole: Leaderboard | None = None) -> Stan
     whole: the task's board with all its names, where it was read since.
     """
     board = Board()
-    with board.at_once():
-        return _standing(task, entry, whole, board)
-
-
-def _standing(task: Task, entry: Entry, whole: Leaderboard | None, board: Board) -> Standing:
     there = {each.ranking: each.rows for each in (whole, *whole.apart)} if whole else {}
     ranking = Ranking(task.name, (entry["answers"],), entry["metric"], entry["metric_version"])
     known = there or _rankings(task, board)
@@ -291,25 +286,3 @@ def flat(row: Entry, part: str = "all") -> dict[str, Any]:
     low, high = row["range"] or (None, None)
     lead = {"rank": row["rank"], "rank_low": low, "rank_high": high, "name": row["name"], "entries": row["entries"]}
     return {**lead, **numbers, "coverage": row["coverage"][part], **{fact: row[fact] for fact in FACTS}}
-
-
-def document(board: Leaderboard) -> dict[str, Any]:
-    """The board as `--format json` prints it; README.md lists the fields, and they stay."""
-    rows = [
-        {
-            "rank": row["rank"],
-            "rank_range": row["range"],
-            "name": row["name"],
-            "entries": row["entries"],
-            "scores": {
-                metric: dict(zip(("value", "low", "high"), parts[board.part], strict=True))
-                for metric, parts in row["scores"].items()
-            },
-            "coverage": row["coverage"][board.part],
-            **{fact: row[fact] for fact in FACTS},
-        }
-        for row in board.rows
-    ]
-    facts = ("task", "title", "metric", "higher_is_better", "part", "answers", "source", "names", "bound", "why_none")
-    described = {fact: getattr(board, fact) for fact in facts}
-    return {**described, "rows": rows, "apart": [document(other) for other in board.apart]}
