@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+BOARD := $(addprefix tests/test_,board.py databases.py forgeries.py migrations.py recording.py verify.py)
 
 .PHONY: demo test test-slow test-postgres check format clean
 
@@ -15,7 +16,7 @@ test-slow: $(READY)  ## the tests that take minutes
 	$(BIN)/pytest -m slow
 
 test-postgres: $(READY)  ## the board's tests on a PostgreSQL server that is started for them
-	tests/with_postgres.sh $(BIN)/pytest tests/test_board.py -m "not slow"
+	tests/with_postgres.sh $(BIN)/pytest $(BOARD) -m "not slow"
 
 check: format  ## everything a change must pass: format, lint, types, tests
 	$(BIN)/ruff check .

@@ -28,7 +28,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """A workspace with the toy task `coin` in its `tasks/`."""
     folder = tmp_path / "workspace"
     shutil.copytree(HERE / "toy", folder / "tasks", ignore=shutil.ignore_patterns("__pycache__"))
-    for variable in [name for name in os.environ if name.startswith("KIT_")]:
+    for variable in [name for name in os.environ if name.startswith("KIT_") or name == "COLUMNS"]:
         monkeypatch.delenv(variable)
     monkeypatch.setenv("KIT_WORKSPACE", str(folder))
     monkeypatch.setenv("KIT_CACHE", str(tmp_path / "cache"))

@@ -211,6 +211,7 @@ def _swap_two_entries(workspace: Path, rows: list[dict[str, Any]], rng: random.R
 FORGERIES = (_flip_a_byte, _change_a_field, _delete_an_entry, _swap_two_entries)
 
 
+@pytest.mark.slow
 def test_verify_names_every_one_of_200_random_forgeries(workspace: Path) -> None:
     fill()
     rows = list(Board().all())
@@ -250,6 +251,9 @@ def test_the_verify_command_exits_with_1_and_names_the_entry(workspace: Path, ki
     assert "2 entries verified" in kit_command("verify").stdout
     (workspace / rows[0]["file"]).unlink()
     done = kit_command("verify", "coin")
+    if SERVER:  # a shared board has a copy
+        assert "2 entries verified" in done.stdout
+        return
     assert done.returncode == 1
     assert rows[0]["id"] in done.stderr
     assert "missing" in done.stderr

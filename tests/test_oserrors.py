@@ -326,10 +326,9 @@ def test_files_and_locks_have_the_permissions_of_any_new_file(tmp_path: Path, ma
     try:
         with files.replacing(tmp_path / "a" / "file") as file, files.locked(tmp_path / ".lock"):
             file.write(b"whole")
-        sources.prepared("toy", "v1", lambda: {"x": np.arange(3)})
+        made = sources.prepared("toy", "v1", lambda: {"x": np.arange(3)})["x"].filename
     finally:
         os.umask(before)
-    made = sources.prepared("toy", "v1", dict)["x"].filename
     assert [mode(path) for path in (tmp_path / "a" / "file", tmp_path / ".lock", Path(made))] == [wanted] * 3
     assert mode(Path(made).parent) == wanted | (wanted & 0o444) >> 2
 

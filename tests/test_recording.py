@@ -446,7 +446,9 @@ def test_the_commands_say_what_they_did(kit_command: Any, workspace: Path, tmp_p
     again = kit_command("withdraw", given["id"])
     assert (again.returncode, again.stderr) == (1, f"error: {given['id']} was withdrawn already.\n")
     assert "(withdrawn)" in kit_command("leaderboard", "coin", "--history", "ada").stdout
-    assert "ada is forgotten-1" in kit_command("forget", "ada").stdout
+    asked = kit_command("forget", "ada", input="n\n")
+    assert (asked.returncode, Board().names("coin")) == (1, ["ada"])
+    assert "ada is forgotten-1" in kit_command("forget", "ada", "--yes").stdout
     document = kit_command("leaderboard", "coin", "--history", "forgotten-1", "--format", "json").stdout
     assert "salt" not in json.loads(document)["entries"][0]
     assert kit_command("verify", "--receipt", path).returncode == 0

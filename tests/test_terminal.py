@@ -332,12 +332,17 @@ def test_when_is_in_the_readers_zone(
         time.tzset()
 
 
-def test_what_is_not_known_is_a_dash(board: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_resamples_every_rank_is_possible(
+    board: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for file in (workspace.root() / "submissions").rglob("*.sums.npz"):
         file.unlink()
     shown = on_terminal(monkeypatch, 100, "leaderboard", "coin").plain
-    assert re.search(r"^ +1 +-  ", shown, flags=re.MULTILINE)
-    assert "-: not known" in shown
+    n = len(ranking.read(tasks.find("coin")).rows)
+    assert len(re.findall(rf"^ +\d+ +1-{n} ", shown, flags=re.MULTILINE)) == n
+    assert "every rank is possible (no ranges: the resamples of all entries but one are missing)" in " ".join(
+        shown.split()
+    )
     assert store.read_replicates(Path("none"), "x") is None
 
 

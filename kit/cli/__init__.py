@@ -54,7 +54,7 @@ def _run() -> None:
             raise end.__context__ from None
         raise
     finally:
-        print(end="", flush=True)  # while an error can still be told
+        sys.stdout.flush()  # while an error can still be told
 
 
 def _end(error: KitError) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+import typer
+
 from kit.cli import complete
 from kit.cli.arguments import TaskName, app, argument
 
@@ -46,7 +48,10 @@ def rescore(task: TaskName) -> None:
 
 
 @app.command()
-def forget(name: Annotated[str, argument("A person's name, as the board shows it.", "NAME", complete.names)]) -> None:
+def forget(
+    name: Annotated[str, argument("A person's name, as the board shows it.", "NAME", complete.names)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
     """Take a person's name and notes off the board, in all tasks and for good. Scores stay, and `kit verify` agrees.
 
     Entries that were made before the kit sealed names by salted hashes keep the name: it is part of their seal.
@@ -56,6 +61,8 @@ def forget(name: Annotated[str, argument("A person's name, as the board shows it
     from kit import render
     from kit.board import Board
 
+    if not yes:
+        typer.confirm(f"Take the name {name} and its notes off the board for good?", abort=True)
     now, changed, left = Board().forget(name)
     if changed:
         render.say(f"{name} is {now} on the board now: {changed:,} entries and marks, whose notes are gone.")

@@ -10,6 +10,7 @@ wrong with it. Whether a folder holds a task is read from its source; code of a 
 import ast
 import importlib
 import os
+import re
 import stat
 import sys
 import threading
@@ -145,11 +146,11 @@ def _forget(module_name: str) -> None:
 def _forget_changed() -> None:
     """In a notebook, a task's file may have been changed since it was imported: answers must not come from old code.
 
-    Tasks that hold what they imported from a changed one are imported anew with it; all others stay.
+    Tasks that may hold what they imported from a changed one are imported anew with it; all others stay.
     """
     loaded = _modules()
     changed = {_task_of(each.__name__) for each in loaded if vars(each).get(_STAMP) not in (None, _changed_at(each))}
-    while more := {_task_of(each.__name__) for each in loaded if changed and _holds(each, changed)} - changed:
+    while more := {_task_of(each.__name__) for each in loaded if changed and _names(each, changed)} - changed:
         changed |= more
     for each in loaded:
         if _task_of(each.__name__) in changed:
@@ -160,13 +161,13 @@ def _task_of(module_name: str) -> str:
     return module_name.removeprefix(f"{__name__}.").partition(".")[0]
 
 
-def _holds(module: ModuleType, changed: set[str]) -> bool:
-    """Whether a module's globals come from one of these tasks."""
-    homes = (each.__name__ if isinstance(each, ModuleType) else getattr(each, "__module__", None)
-             for each in list(vars(module).values()))  # fmt: skip
-    return any(
-        isinstance(home, str) and home.startswith(f"{__name__}.") and _task_of(home) in changed for home in homes
-    )
+def _names(module: ModuleType, changed: set[str]) -> bool:
+    """Whether a module's source speaks of one of these tasks, as it must where it imports from it."""
+    try:
+        source = Path(module.__file__ or "").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return bool(changed & set(re.findall(r"\w+", source)))
 
 
 def _modules() -> list[ModuleType]:
