@@ -7,7 +7,7 @@ newest cannot vanish either.
 """
 
 import math
-import secrets
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kit import database, names, schema, seals, workspace
+from kit import database, schema, seals, workspace
 from kit.errors import KitError, shown
 from kit.queries import Ranking, best, ranked
 from kit.schema import GENESIS, entries, files, head
@@ -59,6 +59,7 @@ class Board:
     def __init__(self, address: str | None = None) -> None:
         self.address = database.address(address)
         self._held: sa.Connection | None = None
+        self._table: Any = None  # of entries, as the held connection has it
 
     def append(self, entry: Entry, kept: Sequence[Path] = ()) -> Entry:
         """Add one entry and return it whole, with its number, the hash before it and its own.
@@ -67,7 +68,7 @@ class Board:
         kept: the entry's files, of which a shared board takes a copy.
         KitError where the board has an entry of this id, a name that looks like this one, or such a mark already.
         """
-        salt = secrets.token_hex(16)
+        salt = os.urandom(16).hex()
         hashes = {f"{field}_hash": seals.salted(salt, field, entry[field]) for field in ("name", "note")}
         given = typed({**_BLANK, **entry, "salt": salt, **hashes})
         with self._connect(write=True) as connection:
@@ -108,7 +109,7 @@ class Board:
         with self._connect() as connection:
             if schema.columns(connection, files.name):
                 of_file = sa.select(files.c.bytes).where(files.c.sha256 == sha256).order_by(files.c.part)
-                for row in connection.execution_options(yield_per=4).execute(of_file):
+                for row in connection.execute(of_file.execution_options(yield_per=4)):
                     yield row.bytes
 
     def all(self, task: str | None = None, **having: Any) -> Iterator[Entry]:
@@ -193,7 +194,7 @@ class Board:
             try:
                 yield
             finally:
-                self._held = None
+                self._held = self._table = None
 
     def _marks(self, task: str) -> bool:
         """Whether any entry of a task was withdrawn; where none was, ranking need not look for marks."""
@@ -209,10 +210,14 @@ class Board:
         if self.address.missing:
             return []
         with self._connect() as connection:
-            columns = schema.columns(connection, entries.name)
-            if not columns:
-                return []
-            found = connection.execute(query(schema.readable(columns)))
+            table = self._table
+            if table is None:
+                columns = schema.columns(connection, entries.name)
+                if not columns:
+                    return []
+                table = schema.readable(columns)
+                self._table = table if self._held is not None else None
+            found = connection.execute(query(table))
             return [dict(row._mapping) for row in found]
 
     @contextmanager
@@ -263,6 +268,8 @@ def _admit_name(connection: sa.Connection, entry: Entry) -> None:
     others = [(name, baseline) for name, baseline in connection.execute(who)]
     if (entry["name"], False) in others:
         return
+    from kit import names
+
     if taken := names.look_alike(entry["name"], [name for name, _ in others]):
         raise KitError(f"The name {entry['name']!r} is taken, or looks like one that is: {taken!r}. Choose another.")
 

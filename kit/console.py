@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
-
-from rich.cells import cell_len
-from rich.console import Console, RenderableType
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from kit.errors import KitError, Stopped
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 _ENDLESS = 100_000  # columns; nobody's terminal is so wide
 _GAP = 2  # columns between two columns of a table
@@ -70,6 +67,8 @@ def spelled_out(text: str, lines: bool = False) -> str:
 
 
 def _harmless(character: str) -> bool:
+    import unicodedata
+
     return character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
 
 
@@ -118,6 +117,8 @@ def give_up() -> None:
 
 def show(content: RenderableType, columns: int | None = None) -> None:
     """Something of rich's on stdout. columns: to wrap at; without it lines are as long as they are."""
+    from rich.console import Console
+
     console = Console(highlight=False, markup=False, emoji=False, width=columns or _ENDLESS, height=25)
     with console.capture() as captured:
         console.print(content, crop=False)
@@ -134,24 +135,27 @@ def prose(text: str) -> None:
     room = width()
     if room is None:
         return say(text)
+    from rich.text import Text
+
     show(Text(printable(text, lines=True), overflow="ignore"), room)
 
 
-class _Remarks(Console):
-    """stderr; that nobody reads it stops nothing."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-
-
 def stderr(hushed: bool | None = None) -> Console:
-    """Where progress and remarks go."""
+    """Where progress and remarks go; that nobody reads it stops nothing."""
+    from rich.console import Console
+
+    class Remarks(Console):
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+
     quiet = _hushed if hushed is None else hushed
-    return _Remarks(stderr=True, highlight=False, markup=False, emoji=False, quiet=quiet)
+    return Remarks(stderr=True, highlight=False, markup=False, emoji=False, quiet=quiet)
 
 
 def complain(error: Exception, which: str = "") -> None:
     """A user's mistake, on stderr. which: what went wrong, where it is one of several things."""
+    from rich.text import Text
+
     word = ("stopped: ", "bold yellow") if isinstance(error, Stopped) else ("error: ", "bold red")
     message = printable(f"{which}: {error}" if which else str(error), lines=True)
     with suppress(OSError, ValueError):
@@ -160,6 +164,8 @@ def complain(error: Exception, which: str = "") -> None:
 
 def note(text: str) -> None:
     """What is going on, on stderr, so that stdout stays clean for other programs."""
+    from rich.text import Text
+
     with suppress(OSError, ValueError):
         stderr().print(Text(printable(text, lines=True), style="dim"), soft_wrap=True)
 
@@ -224,6 +230,10 @@ def _total(kept: Sequence[int], widths: Sequence[int]) -> int:
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], mark: int | None = None) -> list[str]:
     """Show a table as wide as there is room for; the heads of the columns that were left out. mark: a row in bold."""
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
     heads = [printable(column.head) for column in columns]
     cells = [[printable(cell) for cell in row] for row in rows]
     sizes = [[cell_len(row[number]) for row in (heads, *cells)] for number in range(len(columns))]

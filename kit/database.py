@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import sqlite3
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -215,6 +214,8 @@ def _copy(path: Path, log: Path) -> sqlite3.Connection:
     for again in range(20):
         before = _state(path), _state(log)
         if before[1] and before[1][0]:  # what is in the log alone comes with it
+            import tempfile
+
             with tempfile.TemporaryDirectory() as folder:
                 copy = Path(folder) / path.name
                 shutil.copyfile(path, copy)

@@ -84,10 +84,10 @@ def markdown_cell(text: str) -> str:
 
 def leaderboards(boards: Sequence[Leaderboard], form: str) -> None:
     """The boards of several tasks as "json" (one list), or one after the other as "csv" or "md"."""
-    from kit.ranking import document, flat
+    from kit.ranking import flat
 
     if form == "json":
-        write_json([document(board) for board in boards])
+        write_json([_document(board) for board in boards])
         return
     for place, board in enumerate(boards):
         if place:
@@ -97,6 +97,30 @@ def leaderboards(boards: Sequence[Leaderboard], form: str) -> None:
             write_csv([flat(row, board.part) for row in board.rows], columns)
         else:
             _board_markdown(board)
+
+
+def _document(board: Leaderboard) -> dict[str, Any]:
+    """The board as `--format json` prints it; README.md lists the fields, and they stay."""
+    from kit.ranking import FACTS
+
+    rows = [
+        {
+            "rank": row["rank"],
+            "rank_range": row["range"],
+            "name": row["name"],
+            "entries": row["entries"],
+            "scores": {
+                metric: dict(zip(("value", "low", "high"), parts[board.part], strict=True))
+                for metric, parts in row["scores"].items()
+            },
+            "coverage": row["coverage"][board.part],
+            **{fact: row[fact] for fact in FACTS},
+        }
+        for row in board.rows
+    ]
+    facts = ("task", "title", "metric", "higher_is_better", "part", "answers", "source", "names", "bound", "why_none")
+    described = {fact: getattr(board, fact) for fact in facts}
+    return {**described, "rows": rows, "apart": [_document(other) for other in board.apart]}
 
 
 def _board_markdown(board: Leaderboard) -> None:

@@ -14,8 +14,8 @@ from kit import metrics as known
 from kit import scoring, statistics
 from kit.metrics import Metric, WholeMetric
 from kit.predictions import canonical, chunks
-from kit.scoring import PARTS, Units
-from kit.task import Answers, Array, Spec
+from kit.scoring import Units
+from kit.task import PARTS, Answers, Array, Spec
 
 _MANY_CELLS = 50_000  # beyond, a metric that is no sum had a fifth of the resamples
 _AT_ONCE = 5_000_000  # cells handled at once

@@ -5,17 +5,18 @@ They are kept as plain .npy files and memory-mapped. The folder's name carries a
 the answers differ.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kit import answers as judging
-from kit import checks, origin, workspace
-from kit.answers import complete as complete
+from kit import origin, workspace
 from kit.errors import KitError, SourceError, did_you_mean, first_line
 from kit.prepared import Damaged, Prepared, open_, write
 from kit.task import Answers, Data, Spec, Task
+
+if TYPE_CHECKING:
+    from kit.metrics import Metric, WholeMetric
 
 _CHOSEN: dict[Path, str] = {}  # sources chosen in workspaces that cannot be written to
 
@@ -67,6 +68,8 @@ def load(task: Task, source: str | None = None) -> Data:
 
 def _load(task: Task, source: str | None) -> tuple[Data, str | None]:
     """The data and, where the task has several, the name of the source it came from."""
+    from kit import checks
+
     checks.raise_any(task.name, checks.missing_faults(task))
     if not task.sources:
         if source is not None:
@@ -160,6 +163,13 @@ def answers(task: Task) -> Answers:
     return ready(task).answers
 
 
+def complete(given: Answers, spec: Spec, name: str, metrics: "Sequence[Metric | WholeMetric]" = ()) -> Answers:
+    """An organiser's answers, checked and completed; see `kit.answers.complete`."""
+    from kit import answers as judging
+
+    return judging.complete(given, spec, name, metrics)
+
+
 def fingerprint(task: Task) -> str:
     return ready(task).answers.fingerprint
 
@@ -198,6 +208,9 @@ def _prepare(task: Task, source: str | None, data: Data | None, anew: bool = Fal
 
 def _checked(task: Task, data: Any, given: Any) -> Answers:
     """The answers, complete; TaskError with everything that is wrong with the task, its data and its answers."""
+    from kit import answers as judging
+    from kit import checks
+
     faults = checks.baseline_faults(task) + checks.data_faults(data)
     if isinstance(data, Data) and isinstance(data.spec, Spec):
         faults += judging.spec_faults(data.spec) + judging.answer_faults(given, data.spec)

@@ -1,7 +1,7 @@
 """The folder in which a task's Spec and Answers are kept: written whole, opened whole, memory-mapped."""
 
 import json
-import secrets
+import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def write(place: Path, data: Data, full: Answers, anew: bool) -> None:
         "arrays": {name: [array.dtype.str, array.shape] for name, array in arrays.items()},
     }
     place.parent.mkdir(parents=True, exist_ok=True)
-    draft = place.parent / f".{place.name}-{secrets.token_hex(4)}"
+    draft = place.parent / f".{place.name}-{os.urandom(4).hex()}"
     old = draft.with_name(draft.name + "-old")
     draft.mkdir()  # as the umask says, so that others of a group may read it
     try:

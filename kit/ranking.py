@@ -1,8 +1,7 @@
 """The board as it is read: who is where, by how much, and which ranks are really ties."""
 
 import json
-import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,10 @@ from kit import prepare, ranks, statistics, store, tasks
 from kit.board import Board, Entry, Ranking
 from kit.errors import KitError, did_you_mean
 from kit.metrics import Metric, WholeMetric, over_columns
+from kit.prepared import Prepared
 from kit.ranks import Bound, RankRanges
-from kit.scoring import PARTS
 from kit.statistics import Comparison
-from kit.task import Array, Task
+from kit.task import PARTS, Array, Task
 
 TOP = 100  # names shown, and compared with each other, unless more are asked for
 OTHER = {"public": "private", "private": "public"}
@@ -46,6 +45,10 @@ class Leaderboard:
     why_none: str = ""
     apart: "list[Leaderboard]" = field(default_factory=list)
 
+    def first(self, top: int) -> "Leaderboard":
+        """The same with so many rows only."""
+        return replace(self, rows=self.rows[:top], apart=[other.first(top) for other in self.apart])
+
     def range_words(self) -> str:
         """What the ranges of ranks are, or why there are none."""
         if self.bound == "none":
@@ -70,26 +73,22 @@ def _rankings(task: Task, board: Board) -> list[Ranking]:
     The same answers may stand on the board under two fingerprints, that of today and that of older versions of the kit.
     """
     known = board.rankings(task.name)
-    same = _answers_in_use(task) or (known[0].answers if known else ("",))
-    first = Ranking(task.name, same, task.metrics[0].name, _version(task, known))
+    used, metric = _in_use(task), task.metrics[0]
+    same = _fingerprints(used) or (known[0].answers if known else ("",))
+    newest = next((each.version for each in known if each.metric == metric.name), metric.version)
+    version = over_columns(metric, used.spec.shapes[0]).version if used else newest
+    first = Ranking(task.name, same, metric.name, version)
     merged = (each._replace(answers=same) if each.answers[0] in same else each for each in known)
     return list(dict.fromkeys([first, *merged]))
-
-
-def _version(task: Task, known: list[Ranking]) -> int:
-    """Of the definition by which the task's first metric scores its columns; the newest entry's where none is known."""
-    metric = task.metrics[0]
-    if _answers_in_use(task):
-        return over_columns(metric, prepare.spec(task).shapes[0]).version
-    return next((each.version for each in known if each.metric == metric.name), metric.version)
 
 
 def read_all(task: str | None, part: str = "all", top: int | None = TOP) -> list[Leaderboard]:
     """The board of one task, or of every task that has entries."""
     board = Board()
-    played = set(board.tasks())
-    found = [tasks.find(task)] if task else [one for one in tasks.every(played | tasks.own()) if one.name in played]
-    return [read(one, part, top, board) for one in found]
+    with board.at_once():
+        played = set() if task else set(board.tasks())
+        found = [tasks.find(task)] if task else [one for one in tasks.every(played | tasks.own()) if one.name in played]
+        return [read(one, part, top, board) for one in found]
 
 
 def history(task: Task, name: str) -> list[Entry]:
@@ -108,6 +107,8 @@ def history(task: Task, name: str) -> list[Entry]:
 
 def _of_name(board: Board, task: Task, word: str) -> list[Entry]:
     """The entries of whom the board shows under a name: a person, a baseline, or a baseline with its star."""
+    import unicodedata
+
     for name in dict.fromkeys((word, unicodedata.normalize("NFC", word))):
         for asked, baseline in ((name, False), (name, True), (name.removesuffix(" *"), True)):
             rows = board.all(task.name, name=asked, baseline=baseline)
@@ -140,11 +141,16 @@ class Standing:
     names: int
 
 
-def standing(task: Task, entry: Entry) -> Standing:
-    """What an entry that was just made changed, on the board of its answers and metric, over all test rows."""
+def standing(task: Task, entry: Entry, whole: Leaderboard | None = None) -> Standing:
+    """What an entry that was just made changed, on the board of its answers and metric, over all test rows.
+
+    whole: the task's board with all its names, where it was read since.
+    """
     board = Board()
+    there = {each.ranking: each.rows for each in (whole, *whole.apart)} if whole else {}
     ranking = Ranking(task.name, (entry["answers"],), entry["metric"], entry["metric_version"])
-    ranking = next((each for each in _rankings(task, board) if set(ranking.answers) <= set(each.answers)), ranking)
+    known = there or _rankings(task, board)
+    ranking = next((each for each in known if set(ranking.answers) <= set(each.answers)), ranking)
     mine = {"name": entry["name"], "baseline": entry["baseline"], "metric": entry["metric"]}
     rows = board.all(task.name, **mine, metric_version=entry["metric_version"])
     earlier = [row for row in rows if row["answers"] in ranking.answers and row["number"] < entry["number"]]
@@ -152,7 +158,7 @@ def standing(task: Task, entry: Entry) -> Standing:
     best = max if entry["higher_is_better"] else min
     before, score = best(scores, default=None), entry["score"]
     improved = score is not None and (before is None or (score != before and best(score, before) == score))
-    ranked = board.best(ranking)
+    ranked = there[ranking] if ranking in there else board.best(ranking)
     rank = next((row["rank"] for row in ranked if _who(row) == _who(entry)), None)
     return Standing(score, before, improved, rank, len(ranked))
 
@@ -161,15 +167,15 @@ def compare(task: Task, a: str, b: str, part: str = "all") -> tuple[Entry, Entry
     """The entries of A and B (names: their best; or ids of entries), and A minus B by every metric both have."""
     board = Board()
     first, second = _find(board, task, a), _find(board, task, b)
-    same = _answers_in_use(task) or ()  # the same answers may be known by two fingerprints
+    same = _fingerprints(_in_use(task))  # the same answers may be known by two fingerprints
     if first["answers"] != second["answers"] and not {first["answers"], second["answers"]} <= set(same):
         raise KitError(f"{a} and {b} were scored on different answers; such scores cannot be compared.")
     found = {}
     for metric in task.metrics:
         pair = [entry["scores"].get(metric.name, {}).get(part, [None])[0] for entry in (first, second)]
-        one, other = (_replicates(entry, metric.name, part) for entry in (first, second))
+        one, other = (_replicates(entry, metric.name, part, board) for entry in (first, second))
         if None not in pair and one is not None and other is not None and len(one) == len(other):
-            n_groups = min(_n_groups(first, part), _n_groups(second, part))
+            n_groups = min(_n_groups(first, part, board), _n_groups(second, part, board))
             found[metric.name] = statistics.compare(pair[0] - pair[1], one - other, n_groups)
     if task.metrics[0].name not in found:
         raise KitError(f"{a} and {b} cannot be compared: the row sums of one are missing. `kit verify` says which.")
@@ -193,27 +199,30 @@ def _find(board: Board, task: Task, word: str) -> Entry:
             return _opened(row)
     gone, metric = _withdrawn(board, task), task.metrics[0]
     named = [row for row in _of_name(board, task, word) if row["metric"] == metric.name and not _is_of(row, gone)]
-    used = _answers_in_use(task) or (named[-1]["answers"] if named else "",)
+    used = _fingerprints(_in_use(task)) or (named[-1]["answers"] if named else "",)
     mine = [row for row in named if row["answers"] in used and row["score"] is not None] or named
     if not mine:
         raise KitError(f"{word!r} is no name and no entry in {task.name}. {did_you_mean(word, board.names(task.name))}")
     return _opened(max(mine, key=lambda row: (row["score"] or 0) * (1 if metric.higher_is_better else -1)))
 
 
-def _answers_in_use(task: Task) -> tuple[str, ...] | None:
-    """The fingerprints of the answers prepared here; None where none are, for reading a board prepares nothing."""
+def _in_use(task: Task) -> Prepared | None:
+    """The Spec and Answers prepared here; None where none are, for reading a board prepares nothing."""
     try:
-        found = prepare.kept(task)
+        return prepare.kept(task)
     except KitError:  # damaged: `kit verify` says so
         return None
-    return tuple(dict.fromkeys(found.fingerprints)) if found else None
+
+
+def _fingerprints(used: Prepared | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(used.fingerprints)) if used else ()
 
 
 def _read_one(task: Task, ranking: Ranking, part: str, top: int | None, board: Board) -> Leaderboard:
     rows = [_opened(row) for row in board.best(ranking, part)]
     known = {each.name: each.higher_is_better for each in task.metrics}
     higher = bool(rows[0]["higher_is_better"]) if rows else known.get(ranking.metric, True)
-    ranges = _ranges(rows, ranking.metric, part, higher)
+    ranges = _ranges(rows, ranking.metric, part, higher, board)
     there = {}
     if part in OTHER:
         there = {_who(row): row["rank"] for row in board.best(ranking, OTHER[part])}
@@ -231,22 +240,24 @@ def _who(row: Entry) -> tuple[str, bool]:
     return row["name"], row["baseline"]
 
 
-def _ranges(rows: list[Entry], metric: str, part: str, higher: bool) -> RankRanges:
+def _ranges(rows: list[Entry], metric: str, part: str, higher: bool, board: Board) -> RankRanges:
     """The ranks that each of the board's names could hold."""
     columns = {"all": "score", "public": "score_public", "private": "score_private"}
     values = np.array([row[columns[part]] for row in rows], np.float64)
-    drawn = [_replicates(row, metric, part) for row in rows]
-    n_groups = next((_n_groups(row, part) for row, found in zip(rows, drawn, strict=True) if found is not None), 0)
+    drawn = [_replicates(row, metric, part, board) for row in rows]
+    n_groups = next(
+        (_n_groups(row, part, board) for row, found in zip(rows, drawn, strict=True) if found is not None), 0
+    )
     return ranks.rank_ranges(values, drawn, n_groups, higher)
 
 
-def _n_groups(row: Entry, part: str) -> int:
-    sums = store.local(row, sums=True)
+def _n_groups(row: Entry, part: str, board: Board) -> int:
+    sums = store.local(row, sums=True, board=board)
     return 0 if sums is None else store.read_n_groups(sums).get(part, 0)
 
 
-def _replicates(row: Entry, metric: str, part: str) -> Array | None:
-    sums = store.local(row, sums=True)
+def _replicates(row: Entry, metric: str, part: str, board: Board) -> Array | None:
+    sums = store.local(row, sums=True, board=board)
     values = None if sums is None else store.read_replicates(sums, metric)
     return None if values is None or np.isnan(values[PARTS.index(part)]).all() else values[PARTS.index(part)]
 
@@ -275,25 +286,3 @@ def flat(row: Entry, part: str = "all") -> dict[str, Any]:
     low, high = row["range"] or (None, None)
     lead = {"rank": row["rank"], "rank_low": low, "rank_high": high, "name": row["name"], "entries": row["entries"]}
     return {**lead, **numbers, "coverage": row["coverage"][part], **{fact: row[fact] for fact in FACTS}}
-
-
-def document(board: Leaderboard) -> dict[str, Any]:
-    """The board as `--format json` prints it; README.md lists the fields, and they stay."""
-    rows = [
-        {
-            "rank": row["rank"],
-            "rank_range": row["range"],
-            "name": row["name"],
-            "entries": row["entries"],
-            "scores": {
-                metric: dict(zip(("value", "low", "high"), parts[board.part], strict=True))
-                for metric, parts in row["scores"].items()
-            },
-            "coverage": row["coverage"][board.part],
-            **{fact: row[fact] for fact in FACTS},
-        }
-        for row in board.rows
-    ]
-    facts = ("task", "title", "metric", "higher_is_better", "part", "answers", "source", "names", "bound", "why_none")
-    described = {fact: getattr(board, fact) for fact in facts}
-    return {**described, "rows": rows, "apart": [document(other) for other in board.apart]}

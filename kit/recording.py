@@ -4,8 +4,8 @@ What is scored is the kept copy, whatever becomes of the user's file or array me
 """
 
 import json
+import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -188,7 +188,7 @@ def rescore(task: Task, board: Board) -> Iterator[tuple[Entry, Entry | str]]:
 
 
 def _new_id(stamp: datetime) -> str:
-    return f"{stamp:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    return f"{stamp:%Y%m%d-%H%M%S}-{os.urandom(4).hex()}"
 
 
 def _json(value: Any) -> str:

@@ -8,16 +8,14 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from kit import statistics
 from kit.metrics import Metric, WholeMetric, on_counts, origin, over_columns
 from kit.predictions import canonical, chunks
 from kit.statistics import Interval
 from kit.sums import cells
-from kit.task import Answers, Array, Spec
+from kit.task import PARTS, Answers, Array, Spec
 
-PARTS = ("all", "public", "private")
 MAX_GROUPS = 20_000  # more rows than this are resampled in random blocks: the same variance, a bounded cost
 MANY_CELLS = 50_000  # beyond, a metric that sorts all cells for each resample is given a fifth of the resamples
 _BLOCK = 100_000  # cells that such a metric handles at once
@@ -198,6 +196,8 @@ def resampled(sums: Array, parts: Units, seed: int) -> Array:
 
 def _whole(metric: WholeMetric, predictions: Array, answers: Answers, parts: Units, seed: int) -> tuple[Array, Array]:
     """(3,) values and (3, n_resamples) replicates of a metric that is no sum; fewer resamples for many cells."""
+    from threadpoolctl import threadpool_limits
+
     used, watch = over_columns(metric, answers.truth.shape), _Watch(metric.name, 2 * len(answers.truth))
     n_resamples = statistics.RESAMPLES if answers.truth.size <= MANY_CELLS else statistics.RESAMPLES // 5
     drawn = statistics.counts(statistics.size(parts.group), n_resamples, seed)

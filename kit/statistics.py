@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from kit.task import Array
 
@@ -80,6 +79,8 @@ def totals(sums: Array, groups: Array, n_resamples: int = RESAMPLES, seed: int =
 
     groups: (n_units,) whole numbers 0..n_groups-1; all units of a group are drawn together.
     """
+    from threadpoolctl import threadpool_limits
+
     by_group = add_up(sums, groups)
     drawn = counts(len(by_group), n_resamples, seed)
     step = max(1, _CELLS // max(1, len(by_group)))  # a piece that fits the processor's cache as float64

@@ -8,7 +8,6 @@ import io
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -17,14 +16,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from kit import archive, predictions, sharing, workspace
+from kit import archive, sharing, workspace
 from kit.errors import KitError
-from kit.scoring import Scorecard
 from kit.statistics import RESAMPLES
 from kit.task import Array
 
 if TYPE_CHECKING:
     from kit.board import Board, Entry
+    from kit.scoring import Scorecard
 
 _HASH = re.compile("[0-9a-f]{64}")
 _REPLICATES = 10 * 3 * 8 * RESAMPLES  # bytes that the values of one metric may take
@@ -32,6 +31,8 @@ _REPLICATES = 10 * 3 * 8 * RESAMPLES  # bytes that the values of one metric may 
 
 def write_predictions(file: BinaryIO, array: Array) -> str:
     """Write predictions in the precision they are kept in, chunk by chunk; the sha256 of what was written."""
+    from kit import predictions
+
     digest = hashlib.sha256()
     header = io.BytesIO()
     kept = predictions.canonical(array[:1]).dtype
@@ -44,7 +45,7 @@ def write_predictions(file: BinaryIO, array: Array) -> str:
     return digest.hexdigest()
 
 
-def sums_arrays(card: Scorecard) -> dict[str, Array]:
+def sums_arrays(card: "Scorecard") -> dict[str, Array]:
     """What comparing needs, without the truth: sums by unit, and every metric's values on the resamples.
 
     sums (n_units, k) with each sum's metric, each unit's group and part; one (3, n_resamples) array a metric.
@@ -55,7 +56,7 @@ def sums_arrays(card: Scorecard) -> dict[str, Array]:
     return {"sums": card.sums, **of_sums, **replicates}
 
 
-def write_sums(file: BinaryIO, card: Scorecard) -> None:
+def write_sums(file: BinaryIO, card: "Scorecard") -> None:
     """Write the arrays of `sums_arrays`."""
     np.savez_compressed(file, allow_pickle=False, **sums_arrays(card))
 
@@ -148,6 +149,8 @@ def incoming(task: str, entry_id: str) -> Iterator[Path]:
 
 
 def _drafts(place: Path, entry_id: str) -> Path:
+    import tempfile
+
     for again in (True, True, False):  # a refused submission may take the folder away in between
         sharing.make_folder(place)
         try:

@@ -20,6 +20,7 @@ Array = np.ndarray[Any, Any]
 Kind = Literal["class", "probability", "value"]
 Start = Literal["new", "resume", "load"]
 OPTIONS = ("device", "epochs", "batch_size", "learning_rate", "compile", "weights_from")  # of a Run, for a baseline
+PARTS = ("all", "public", "private")  # of the test rows
 PUBLIC_SHARE = 0.3
 
 

@@ -1,16 +1,12 @@
 """Where files live: the workspace (submissions, leaderboard, runs) and the cache (downloads, prepared data)."""
 
 import errno
-import hashlib
 import os
-import secrets
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
-
-import platformdirs
 
 from kit.errors import KitError, is_of_the_disk, os_error_words, shown
 
@@ -33,6 +29,8 @@ def cache() -> Path:
     """Downloads and prepared data: `$KIT_CACHE`, else the platform's cache folder."""
     if chosen := os.environ.get("KIT_CACHE"):
         return _chosen("KIT_CACHE", chosen)
+    import platformdirs
+
     try:
         folder = Path(platformdirs.user_cache_dir("competition-kit", appauthor=False))
     except RuntimeError:  # nobody knows whose home that is
@@ -80,6 +78,8 @@ def runs(task: str) -> Path:
 
 def sha256(path: Path) -> str:
     """sha256 of a file's content, as hexadecimal digits."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -106,7 +106,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.parent / f".{path.name[:40]}-{secrets.token_hex(4)}.part"
+    draft = path.parent / f".{path.name[:40]}-{os.urandom(4).hex()}.part"
     try:
         with naming(path, draft):
             with draft.open("xb") as file:

@@ -20,15 +20,19 @@ def check(task: TaskName, file: File, form: AsJson = Facts.table) -> None:
 
     Example: kit check mnist preds.npy
     """
-    from kit import api, export, render
+    from kit import api, render
 
     try:
         array = api.check(task, file)
     except PredictionError as refused:
         if form is Facts.json:
+            from kit import export
+
             export.write_json(export.check_document(task, file, None, refused.faults))
         raise
     if form is Facts.json:
+        from kit import export
+
         export.write_json(export.check_document(task, file, array))
     else:
         render.say(f"{file.name} is a valid submission for {task}: {len(array):,} rows, shape {array.shape}.")
@@ -49,9 +53,11 @@ def submit(
 
     Example: kit submit mnist preds.npy --name ada --note "bigger net"
     """
-    from kit import api, export, ranking, receipts, render, tasks
+    from kit import api, ranking, render, tasks
 
     if receipt:
+        from kit import receipts
+
         receipts.check_place(receipt)
     entry = api.submit(task, file, name=name, note=note)
     with render.optional(f"Entry {entry['id']} is on the board, receipt {entry['hash'][:16]}"):
@@ -60,12 +66,14 @@ def submit(
         if form is Facts.table:
             render.entry(entry)
         found = tasks.find(task)
-        where = ranking.standing(found, entry)
         if form is Facts.json:
-            export.write_json(export.submit_document(entry, where))
+            from kit import export
+
+            export.write_json(export.submit_document(entry, ranking.standing(found, entry)))
         else:
-            render.standing(entry["name"], where)
-            render.leaderboard(ranking.read(found), made=entry)
+            whole = ranking.read(found, top=None)
+            render.standing(entry["name"], ranking.standing(found, entry, whole))
+            render.leaderboard(whole.first(ranking.TOP), made=entry)
 
 
 @app.command()
@@ -85,7 +93,7 @@ def leaderboard(
 
     Example: kit leaderboard mnist --format md
     """
-    from kit import export, ranking, render, tasks
+    from kit import ranking, render, tasks
 
     if public and private:
         raise KitError("Give --public or --private, not both; without them all rows count.")
@@ -98,6 +106,8 @@ def leaderboard(
         if form is Form.table:
             render.history(made, part)
         else:
+            from kit import export
+
             export.history(found.name, history, made, part, form.value)
         return
     boards = ranking.read_all(task, part, top or None)
@@ -109,6 +119,8 @@ def leaderboard(
     elif form is Form.table:
         render.leaderboards(boards)
     else:
+        from kit import export
+
         export.leaderboards(boards, form.value)
     if task is None:
         tasks.raise_problems()

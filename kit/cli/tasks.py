@@ -14,10 +14,12 @@ def tasks_command(form: AsJson = Facts.table) -> None:
 
     Example: kit tasks
     """
-    from kit import export, render, tasks
+    from kit import render, tasks
 
     found = [(task, tasks.baselines(task)) for task in tasks.every()]
     if form is Facts.json:
+        from kit import export
+
         export.write_json({"tasks": [export.task_document(*one) for one in found]})
     else:
         render.task_table([(task, list(names)) for task, names in found])

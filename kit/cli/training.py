@@ -77,8 +77,9 @@ def baseline(
         if entry:  # else nothing was submitted, or this is not the first of several processes
             render.baseline_done(entry)
             with render.optional(f"Entry {entry['id']} is on the board"):
-                render.standing(entry["name"], ranking.standing(found[0], entry))
-                render.leaderboard(ranking.read(found[0]), made=entry)
+                whole = ranking.read(found[0], top=None)
+                render.standing(entry["name"], ranking.standing(found[0], entry, whole))
+                render.leaderboard(whole.first(ranking.TOP), made=entry)
         return
     for one in found if not no_submit else []:
         with render.optional("The runs are done"):

@@ -18,6 +18,7 @@ import traceback
 import warnings
 from collections.abc import Collection
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -236,9 +237,7 @@ def _binds_task(file: Path, seen: frozenset[Path] = frozenset()) -> bool:
     """Whether a source gives the name `task` a value, itself or by `from .other import *`."""
     if not stat.S_ISREG(file.stat().st_mode):
         raise OSError("it is no ordinary file")
-    source = file.read_bytes()
-    with warnings.catch_warnings(action="ignore"):  # of odd escapes
-        nodes: list[ast.AST] = list(ast.parse(source, str(file)).body)
+    nodes: list[ast.AST] = [*_parsed(file.read_bytes(), str(file)).body]
     while nodes:
         node = nodes.pop()
         if isinstance(node, ast.Name) and node.id == "task" and isinstance(node.ctx, ast.Store):
@@ -253,6 +252,12 @@ def _binds_task(file: Path, seen: frozenset[Path] = frozenset()) -> bool:
         if not isinstance(node, _SCOPES):
             nodes.extend(ast.iter_child_nodes(node))
     return False
+
+
+@lru_cache(maxsize=100)  # one command asks several times
+def _parsed(source: bytes, name: str) -> ast.Module:
+    with warnings.catch_warnings(action="ignore"):  # of odd escapes
+        return ast.parse(source, name)
 
 
 def baselines(task: Task) -> dict[str, str]:
