@@ -4,6 +4,7 @@ import copy
 import csv
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -313,7 +314,7 @@ def test_padding_changes_no_output_and_rows_keep_their_order(tmp_path: Path) -> 
         assert (batch[0][:, -1] != 0).any()
         lengths.append((batch[0] != 0).sum(dim=1))
     lengths.sort(key=lambda of: float(of.float().mean()))
-    assert all(bool(a.max() <= b.min()) for a, b in zip(lengths, lengths[1:], strict=False))  # alike within a batch
+    assert all(bool(a.max() <= b.min()) for a, b in pairwise(lengths))  # alike within a batch
 
 
 def test_a_seed_decides_every_source_of_chance() -> None:
