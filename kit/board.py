@@ -132,9 +132,12 @@ class Board:
     def rankings(self, task: str) -> list[Ranking]:
         """Each separate ranking of a task, the one used last coming first."""
 
+        marks = self._marks(task)
+
         def query(rows: Any) -> Any:
             same = (rows.c.answers, rows.c.metric, rows.c.metric_version)
-            of_task = sa.select(*same).where(rows.c.task == task, rows.c.kind != "withdrawal")
+            entered = [rows.c.kind != "withdrawal"] if marks else []  # else the index has all that is asked for
+            of_task = sa.select(*same).where(rows.c.task == task, *entered)
             return of_task.group_by(*same).order_by(sa.func.max(rows.c.number).desc())
 
         found = self._rows(query)
@@ -199,7 +202,7 @@ class Board:
     def _marks(self, task: str) -> bool:
         """Whether any entry of a task was withdrawn; where none was, ranking need not look for marks."""
         query = sa.select(sa.literal(1).label("one")).limit(1)
-        return any(self._rows(lambda rows: query.where(rows.c.refers.is_not(None), rows.c.kind == "withdrawal")))
+        return any(self._rows(lambda rows: query.where(rows.c.refers > "", rows.c.kind == "withdrawal")))
 
     def _higher_is_better(self, ranking: Ranking, marks: bool) -> bool | None:
         found = self._rows(lambda rows: sa.select(rows.c.higher_is_better).where(ranked(rows, ranking, marks)).limit(1))

@@ -78,7 +78,7 @@ def write_markdown(lines: Sequence[Sequence[str]]) -> None:
 
 def markdown_cell(text: str) -> str:
     """Text without a meaning in Markdown: no tags, links, code or emphasis, and no end of the cell."""
-    text = re.sub(r"[\\`*\[\]|~!#$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.", r"\\\g<0>", spelled_out(text))
+    text = re.sub(r"[\\`*\[\]|~!#$]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", r"\\\g<0>", spelled_out(text))
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
 
 

@@ -102,12 +102,16 @@ def local(entry: "Entry", sums: bool = False, board: "Board | None" = None) -> P
     if not entry["file"] or not _HASH.fullmatch(wanted):
         return None
     kept = sums_path(file) if sums else file
+    if _is_whole(kept, wanted):
+        return kept
     copied = workspace.cache() / "entries" / f"{wanted}{'.sums.npz' if sums else '.npy'}"
-    for path in (kept, copied):
-        with suppress(OSError, ValueError):
-            if path.is_file() and workspace.sha256(path) == wanted:
-                return path
-    return _fetched(wanted, copied, board)
+    return copied if _is_whole(copied, wanted) else _fetched(wanted, copied, board)
+
+
+def _is_whole(path: Path, sha256: str) -> bool:
+    with suppress(OSError, ValueError):
+        return path.is_file() and workspace.sha256(path) == sha256
+    return False
 
 
 def _fetched(wanted: str, path: Path, board: "Board | None") -> Path | None:

@@ -71,7 +71,7 @@ def submit(
 
             export.write_json(export.submit_document(entry, ranking.standing(found, entry)))
         else:
-            whole = ranking.read(found, top=None)
+            whole = ranking.read(found, "all", None)
             render.standing(entry["name"], ranking.standing(found, entry, whole))
             render.leaderboard(whole.first(ranking.TOP), made=entry)
 

@@ -77,7 +77,7 @@ def baseline(
         if entry:  # else nothing was submitted, or this is not the first of several processes
             render.baseline_done(entry)
             with render.optional(f"Entry {entry['id']} is on the board"):
-                whole = ranking.read(found[0], top=None)
+                whole = ranking.read(found[0], "all", None)
                 render.standing(entry["name"], ranking.standing(found[0], entry, whole))
                 render.leaderboard(whole.first(ranking.TOP), made=entry)
         return
