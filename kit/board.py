@@ -171,17 +171,6 @@ class Board:
         found = self._rows(lambda rows: query(rows.c.name).where(rows.c.task == task).distinct().order_by(rows.c.name))
         return [row["name"] for row in found]
 
-    def count_names(self, ranking: Ranking) -> int:
-        """How many names one ranking has."""
-        with self.at_once():
-            marks = self._marks(ranking.task)
-
-            def query(rows: Any) -> Any:
-                each = sa.select(rows.c.name, rows.c.baseline).where(ranked(rows, ranking, marks)).distinct()
-                return sa.select(sa.func.count().label("n")).select_from(each.subquery())
-
-            return next((int(row["n"]) for row in self._rows(query)), 0)
-
     def head(self) -> tuple[int, str]:
         """Number and hash of the last entry, as remembered apart from the entries."""
         rows = list(self._rows(lambda _: sa.select(head)))

@@ -63,7 +63,7 @@ class Judge:
         if row["seal"] == 1:
             return Derived({**fields, "metric_version": 1}, *legacy.score(*task))
         card = scoring.score(*task)
-        version = getattr(card, "versions", {}).get(first.name, 1)
+        version = card.versions.get(first.name, 1)
         return Derived({**fields, "metric_version": version}, card.json(), card.coverage, store.sums_arrays(card))
 
 

@@ -267,15 +267,3 @@ def t_quantile(level: float, df: float) -> float:
         if abs(step) < 1e-12:
             break
     return t
-
-
-def whole(
-    value_of: Callable[[Array], Array], groups: Array, cells: int, n_resamples: int = RESAMPLES, seed: int = 0
-) -> Array:
-    """(n_resamples, ...) values of a metric that needs all rows at once. Slower: there are no sums to add up.
-
-    value_of: (n, n_rows) weights -> (n, ...) values. cells: how many numbers it handles a resample, to bound memory.
-    """
-    drawn = counts(size(groups), n_resamples, seed)
-    step = max(1, 10 * _CELLS // max(1, cells))
-    return np.concatenate([value_of(drawn[at : at + step][:, groups]) for at in range(0, n_resamples, step)])
