@@ -54,7 +54,8 @@ class Leaderboard:
         if self.bound == "none":
             return f"every rank is possible ({self.why_none})"
         coarse = ", by a coarser bound, as there are many" if self.bound == "intervals" else ""
-        return f"the ranks it could hold, at 95 % for all names together{coarse}"
+        why = f" ({self.why_none})" if self.why_none else ""
+        return f"the ranks it could hold, at 95 % for all names together{coarse}{why}"
 
 
 def read(task: Task, part: str = "all", top: int | None = TOP, board: Board | None = None) -> Leaderboard:

@@ -26,7 +26,7 @@ class RankRanges:
     """The (n, 2) best and worst rank of each name, and how they were found.
 
     bound: "pairs", every two names were compared; "intervals", a coarser bound for many names; "none", every rank is
-        possible, and `why` says why.
+        possible, and `why` says why. Of one name alone, why it has no interval.
     """
 
     ranks: Array
@@ -47,10 +47,11 @@ def rank_ranges(
     n_defined = int(defined.sum())
     ranks = np.where(defined[:, None], [1, n_defined], [n_defined + 1, n])
     known, spread = _deviations(replicates, defined)
+    why = statistics.why_none(n_groups) if len(known) else ""
     if len(known) < 2:
         missing = "" if n_defined < 2 else "no ranges: the resamples of all entries but one are missing"
-        return RankRanges(ranks, "none" if missing else "pairs", missing)
-    if why := statistics.why_none(n_groups):
+        return RankRanges(ranks, "none" if missing else "pairs", missing or why)
+    if why:
         return RankRanges(ranks, "none", why.replace("no interval", "no intervals and no ranges"))
     single = _bonferroni(math.comb(len(known), 2), n_groups, spread.shape[1])
     find = _by_pairs if len(known) <= many else _by_intervals

@@ -143,7 +143,9 @@ def leaderboard(board: Leaderboard, made: dict[str, Any] | None = None) -> None:
     source = f" Data: {board.source}." if board.source else ""
     prose(f"{board.task}: {board.title}. Ranked by {board.metric}, {better} is better{where}.{source}")
     if not board.rows:
-        say(f"No entries yet. Make the first one: kit baseline {board.task}")
+        again = f"`kit rescore {board.task}` scores those below on the answers of today."
+        first = f"Make the first one: kit baseline {board.task}"
+        say(f"No entries yet. {again if board.apart else first}")
     else:
         others = metrics_beside(board)[:2]
         rows = [cells(row, board, others) for row in board.rows]

@@ -93,6 +93,19 @@ def test_npy_and_csv_with_shuffled_rows_score_the_same_to_the_last_digit(kit_com
     assert rows[0]["scores"] == rows[1]["scores"]
 
 
+def test_a_board_that_a_correction_of_the_truth_emptied_says_what_to_do(
+    workspace: Path, kit_command: Kit, preds: Path
+) -> None:
+    kit_command("submit", "coin", preds, "--name", "ada")
+    source = workspace / "tasks" / "coin" / "__init__.py"
+    source.write_text(source.read_text().replace("default_rng(0)", "default_rng(1)"))
+    assert "are listed apart; `kit rescore coin`" in kit_command("data", "coin", "--refresh").stdout
+    shown = kit_command("leaderboard", "coin").stdout
+    assert "No entries yet. `kit rescore coin` scores those below on the answers of today." in shown
+    assert "1 entry was scored anew." in kit_command("rescore", "coin").stdout
+    assert "No entries yet" not in kit_command("leaderboard", "coin").stdout
+
+
 def test_the_board_in_every_format(kit_command: Kit, preds: Path, tmp_path: Path) -> None:
     assert "No entries yet" in kit_command("leaderboard").stdout
     kit_command("submit", "coin", preds, "--name", "ada | <b>")

@@ -56,6 +56,9 @@ def test_where_there_are_no_ranges_every_rank_is_possible_and_it_says_why() -> N
     few = ranks.rank_ranges(values, drawn, 4, True)
     assert (few.ranks.tolist(), few.bound) == ([[1, 2], [1, 2]], "none")
     assert few.why == "no intervals and no ranges: 4 groups, at least 5 are needed"
+    alone = ranks.rank_ranges(values[:1], drawn[:1], 4, True)
+    assert (alone.ranks.tolist(), alone.bound) == ([[1, 1]], "pairs")
+    assert alone.why == "no interval: 4 groups, at least 5 are needed"
     missing = ranks.rank_ranges(values, [None, drawn[1]], 1000, True)
     assert (missing.ranks.tolist(), missing.bound) == ([[1, 2], [1, 2]], "none")
     assert "missing" in missing.why
