@@ -5,7 +5,8 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from statistics import median
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def alternately(commands: dict[str, list[str]], runs: int) -> dict[str, Usage]:
         for name, command in commands.items():
             found[name].append(_once(command))
     return {
-        name: Usage(median(one.seconds for one in used), median(one.megabytes for one in used))
+        name: Usage(float(np.median([one.seconds for one in used])), float(np.median([one.megabytes for one in used])))
         for name, used in found.items()
     }
 

@@ -16,7 +16,6 @@ import io
 import tempfile
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 
 import numpy as np
@@ -101,10 +100,10 @@ def main() -> None:
     counted = rounds[1:]
     # the bare loop runs before and after each of the kit's: the mean of both is fair to a machine that drifts
     drift = [loop / ((a + b) / 2) for (a, loop, _), (b, _, _) in pairwise(counted)]
-    print(f"median: the loop {median(loop / alone for alone, loop, _ in counted):.3f} times the bare one, ", end="")
-    print(
-        f"all of fit {median(whole / alone for alone, _, whole in counted):.3f}; against neighbours {median(drift):.3f}"
-    )
+    of_loop = np.median([loop / alone for alone, loop, _ in counted])
+    of_fit = np.median([whole / alone for alone, _, whole in counted])
+    print(f"median: the loop {of_loop:.3f} times the bare one, ", end="")
+    print(f"all of fit {of_fit:.3f}; against neighbours {np.median(drift):.3f}")
 
 
 if __name__ == "__main__":

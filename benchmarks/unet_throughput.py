@@ -9,9 +9,9 @@ loss. The two take turns, batch by batch, so that a machine busy with other thin
 """
 
 import argparse
-from statistics import median
 from time import perf_counter
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -61,7 +61,7 @@ def measure(n: int, length: int, batch: int, device: str) -> tuple[float, float,
     ][2:]  # the first steps set things up
     one = images[0].nbytes
     memory = TRAINING_ROWS * one, TRAINING_ROWS * length + batch * one
-    return batch / median(a for a, _ in took), batch / median(b for _, b in took), *memory
+    return batch / np.median([a for a, _ in took]), batch / np.median([b for _, b in took]), *memory
 
 
 def main() -> None:

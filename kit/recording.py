@@ -95,9 +95,8 @@ def _record(task: Task, array: Any, prepared: Prepared, drafts: Path, board: Boa
 def _score(task: Task, draft: Path, prepared: Prepared) -> dict[str, Any]:
     """What an entry says about its scores; writes the row sums beside the draft. Here alone is the draft mapped."""
     kept = workspace.mapped(draft)
-    if faults := predictions.value_faults(
-        kept, prepared.spec
-    ):  # an array that was changed between its check and its writing
+    # an array may have been changed between its check and its writing
+    if faults := predictions.value_faults(kept, prepared.spec):
         raise PredictionError("predictions", faults)
     card = scoring.score(task.metrics, kept, prepared.answers, prepared.spec)
     with workspace.replacing(store.sums_path(draft)) as file:
